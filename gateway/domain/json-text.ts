@@ -1,0 +1,222 @@
+import { isObject, type Json, type JsonText } from './json.ts';
+import { type Pointer, pointerTokens } from './pointer.ts';
+
+/** Why a text is not JSON that everybody reads alike. `at` is the UTF-16 offset. */
+export class JsonFault extends SyntaxError {
+  readonly at: number;
+  constructor(message: string, at: number) {
+    super(message);
+    this.name = 'JsonFault';
+    this.at = at;
+  }
+}
+
+export interface JsonLimits {
+  readonly depth: number;
+}
+
+const QUOTE = 34;
+const BACKSLASH = 92;
+
+/** The offset just behind the string that opens at `start`. */
+function stringEnd(text: string, start: number): number {
+  let end = text.indexOf('"', start + 1);
+  while (end !== -1) {
+    let slashes = 0;
+    while (text.charCodeAt(end - 1 - slashes) === BACKSLASH) slashes += 1;
+    if (slashes % 2 === 0) return end + 1;
+    end = text.indexOf('"', end + 1);
+  }
+  throw new JsonFault('a string does not end', start);
+}
+
+function skipSpace(text: string, at: number): number {
+  let i = at;
+  for (;;) {
+    const c = text.charCodeAt(i);
+    if (c !== 32 && c !== 10 && c !== 13 && c !== 9) return i;
+    i += 1;
+  }
+}
+
+/**
+ * Parses JSON strictly: what two parsers could read differently is refused. Throws a JsonFault on malformed text, a member
+ * name that an object has twice (RFC 8259 section 4), `__proto__` as a name, or nesting deeper than `limits.depth`.
+ */
+export function parseStrict(text: string, limits: JsonLimits = { depth: 128 }): JsonText {
+  let value: Json;
+  try {
+    value = JSON.parse(text) as Json;
+  } catch (error) {
+    throw new JsonFault('the text is not valid JSON', offsetOf(error));
+  }
+  refuseAmbiguous(text, limits.depth);
+  return { text, value };
+}
+
+function offsetOf(error: unknown): number {
+  const match = /position ([0-9]+)/.exec(error instanceof Error ? error.message : '');
+  return match ? Number(match[1]) : 0;
+}
+
+/** Walks text that is known to be JSON, jumping over string bodies. */
+function refuseAmbiguous(text: string, maxDepth: number): void {
+  const open: (Set<string> | null)[] = [];
+  let names: Set<string> | null = null;
+  let nameNext = false;
+  for (let i = 0; i < text.length; i += 1) {
+    const c = text.charCodeAt(i);
+    if (c === QUOTE) {
+      const end = stringEnd(text, i);
+      if (nameNext && names) {
+        const raw = text.slice(i + 1, end - 1);
+        const name = raw.includes('\\') ? (JSON.parse(`"${raw}"`) as string) : raw;
+        if (names.has(name)) throw new JsonFault(`the member \`${name}\` stands twice in one object`, i);
+        if (name === '__proto__') throw new JsonFault('`__proto__` is not accepted as a member name', i);
+        names.add(name);
+        nameNext = false;
+      }
+      i = end - 1;
+    } else if (c === 44) {
+      nameNext = names !== null;
+    } else if (c === 123 || c === 91) {
+      open.push(names);
+      if (open.length > maxDepth) throw new JsonFault(`nesting is deeper than ${maxDepth} levels`, i);
+      names = c === 123 ? new Set() : null;
+      nameNext = c === 123;
+    } else if (c === 125 || c === 93) {
+      names = open.pop() ?? null;
+      nameNext = false;
+    }
+  }
+}
+
+export interface Span {
+  readonly start: number;
+  readonly end: number;
+}
+
+/** The offset just behind the value that starts at `start`, in text known to be JSON. */
+function valueEnd(text: string, start: number): number {
+  const first = text.charCodeAt(start);
+  if (first === QUOTE) return stringEnd(text, start);
+  if (first !== 123 && first !== 91) {
+    let i = start;
+    while (i < text.length && !',]} \n\r\t'.includes(text.charAt(i))) i += 1;
+    return i;
+  }
+  let depth = 0;
+  for (let i = start; i < text.length; i += 1) {
+    const c = text.charCodeAt(i);
+    if (c === QUOTE) i = stringEnd(text, i) - 1;
+    else if (c === 123 || c === 91) depth += 1;
+    else if (c === 125 || c === 93) {
+      depth -= 1;
+      if (depth === 0) return i + 1;
+    }
+  }
+  throw new JsonFault('a value does not end', start);
+}
+
+interface Child {
+  /** where its name or, in an array, its value begins */
+  readonly start: number;
+  readonly name?: string;
+  readonly value: Span;
+}
+
+/** The members or elements of the object or array that starts at `start`, with their spans. */
+function* children(text: string, start: number): Generator<Child> {
+  const isMap = text.charCodeAt(start) === 123;
+  let i = skipSpace(text, start + 1);
+  while (text.charCodeAt(i) !== 125 && text.charCodeAt(i) !== 93) {
+    const head = i;
+    let name: string | undefined;
+    if (isMap) {
+      const nameEnd = stringEnd(text, i);
+      name = JSON.parse(text.slice(i, nameEnd)) as string;
+      i = skipSpace(text, skipSpace(text, nameEnd) + 1);
+    }
+    const end = valueEnd(text, i);
+    yield name === undefined ? { start: head, value: { start: i, end } } : { start: head, name, value: { start: i, end } };
+    i = skipSpace(text, end);
+    if (text.charCodeAt(i) === 44) i = skipSpace(text, i + 1);
+  }
+}
+
+function findChild(text: string, start: number, token: string): { child?: Child; last?: Child } {
+  const open = text.charCodeAt(start);
+  if (open !== 123 && open !== 91) return {};
+  let index = 0;
+  let last: Child | undefined;
+  for (const child of children(text, start)) {
+    if (child.name === undefined ? String(index) === token : child.name === token) return { child, ...(last && { last }) };
+    index += 1;
+    last = child;
+  }
+  return last ? { last } : {};
+}
+
+/** Where the value that `pointer` names stands in `text`; undefined where there is none. `text` must be valid JSON. */
+export function spanOf(text: string, pointer: Pointer): Span | undefined {
+  const start = skipSpace(text, 0);
+  let span: Span = { start, end: valueEnd(text, start) };
+  for (const token of pointerTokens(pointer)) {
+    const { child } = findChild(text, span.start, token);
+    if (!child) return undefined;
+    span = child.value;
+  }
+  return span;
+}
+
+/** One splice: put this JSON text at a pointer (an absent member of a present object is added; `-` appends), or remove what is there. */
+export type Splice =
+  | { readonly at: Pointer; readonly json: string }
+  | { readonly at: Pointer; readonly remove: true };
+
+/**
+ * Applies one splice and leaves every other byte of `text` as it was. Throws a RangeError where it has nowhere to land: the
+ * parent is missing or is not a container, or what should be removed is not there.
+ */
+export function splice(text: string, edit: Splice): string {
+  const cut = edit.at.lastIndexOf('/');
+  if (cut === -1) {
+    if ('remove' in edit) throw new RangeError('the whole document cannot be removed');
+    const whole = spanOf(text, '') as Span;
+    return text.slice(0, whole.start) + edit.json + text.slice(whole.end);
+  }
+  const parent = spanOf(text, edit.at.slice(0, cut));
+  const token = pointerTokens(edit.at.slice(cut))[0] as string;
+  if (!parent) throw new RangeError(`nothing stands at \`${edit.at.slice(0, cut)}\``);
+  const open = text.charCodeAt(parent.start);
+  if (open !== 123 && open !== 91) throw new RangeError(`\`${edit.at.slice(0, cut)}\` is no object or array`);
+  const { child, last } = findChild(text, parent.start, token);
+  if ('remove' in edit) {
+    if (!child) throw new RangeError(`nothing stands at \`${edit.at}\``);
+    return removeChild(text, parent, child, last);
+  }
+  if (child) return text.slice(0, child.value.start) + edit.json + text.slice(child.value.end);
+  if (open === 91 && token !== '-') throw new RangeError(`the array at \`${edit.at.slice(0, cut)}\` has no element \`${token}\``);
+  const item = open === 123 ? `${JSON.stringify(token)}:${edit.json}` : edit.json;
+  return last
+    ? `${text.slice(0, last.value.end)},${item}${text.slice(last.value.end)}`
+    : `${text.slice(0, parent.start + 1)}${item}${text.slice(parent.start + 1)}`;
+}
+
+function removeChild(text: string, parent: Span, child: Child, before: Child | undefined): string {
+  if (before) return text.slice(0, before.value.end) + text.slice(child.value.end);
+  const next = skipSpace(text, child.value.end);
+  if (text.charCodeAt(next) === 44) return text.slice(0, child.start) + text.slice(skipSpace(text, next + 1));
+  return text.slice(0, parent.start + 1) + text.slice(parent.end - 1);
+}
+
+/** Applies splices one after the other; each pointer is read against the text the ones before it left. */
+export function spliceAll(text: string, edits: readonly Splice[]): string {
+  return edits.reduce(splice, text);
+}
+
+/** A document whose top level is an object, or a JsonFault that says so. */
+export function requireObject(doc: JsonText): JsonText & { readonly value: { readonly [name: string]: Json } } {
+  if (!isObject(doc.value)) throw new JsonFault('the body is not a JSON object', 0);
+  return doc as JsonText & { readonly value: { readonly [name: string]: Json } };
+}

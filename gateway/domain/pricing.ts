@@ -1,0 +1,57 @@
+import type { Digest, Nano, Pico } from './scalars.ts';
+import type { TokenLeaf } from './usage.ts';
+
+/** What a request shows of its worst case; read by a dialect, priced by the cashier. */
+export interface RequestBound {
+  readonly model: string;
+  /** size of the request body in UTF-8 bytes */
+  readonly bytes: number;
+  /** the caller's own output cap in tokens; undefined: none, the price row's `max_output` holds */
+  readonly outputCap?: number | undefined;
+  /** how many answers are asked for at once */
+  readonly choices: number;
+  /** the service tier asked for, the provider's word */
+  readonly tier?: string | undefined;
+  /** where it asks to be served, the provider's word */
+  readonly region?: string | undefined;
+  /** the longest cache write the request asks for */
+  readonly cacheWrite?: '5m' | '1h' | undefined;
+  /** content whose size the body does not show: `image`, `file`, `stored_context`, `audio` … */
+  readonly opaque: readonly string[];
+  /** provider-run tools: fee name → most uses, undefined where the request sets no bound */
+  readonly serverTools: readonly { readonly fee: string; readonly maxUses?: number | undefined }[];
+}
+
+/** The most a call can cost, before it is carried. */
+export interface Quote {
+  readonly priced: boolean;
+  /** false: something in the request has no bound; a hard budget caps or denies it */
+  readonly bounded: boolean;
+  readonly max: Nano;
+  /** the part of `max` that no output cap can lower */
+  readonly fixed: Nano;
+  /** picodollars per output token, all choices together */
+  readonly perOutputToken: Pico;
+  readonly outputCap: number;
+  readonly inputTokens: number;
+  /** why it is unpriced or unbounded, for people */
+  readonly note?: string | undefined;
+}
+
+export interface CostLine {
+  readonly model: string;
+  readonly leaf: TokenLeaf | `fee:${string}`;
+  readonly count: number;
+  readonly amount: Pico;
+}
+
+/** `exact`: all leaves and the row known; `estimated`: something fell back; `unpriced`: no row, never $0. */
+export interface Cost {
+  readonly status: 'exact' | 'estimated' | 'unpriced';
+  readonly total: Nano;
+  /** picodollars per leaf; they add up to `total` before its one rounding */
+  readonly lines: readonly CostLine[];
+  /** the price table's own figure where the provider stated another */
+  readonly ours?: Nano | undefined;
+  readonly table: Digest;
+}

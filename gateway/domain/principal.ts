@@ -1,0 +1,23 @@
+/** How far a name may be trusted (attribution.md 1), strongest first. */
+export const ASSURANCES = ['verified', 'keyed', 'asserted', 'inferred'] as const;
+export type Assurance = (typeof ASSURANCES)[number];
+
+/** A name with where it came from; a name without both is not used. */
+export interface Named {
+  readonly id: string;
+  /** e.g. `key`, `header:x-tollgate-run`, `path`, `conversation` */
+  readonly source: string;
+  readonly assurance: Assurance;
+}
+
+/** On whose behalf a call is made. */
+export interface Principal {
+  readonly tenant: Named;
+  readonly human?: Named | undefined;
+  readonly agent: Named;
+  /** the id of the gateway key, never the key; undefined where access is open */
+  readonly key?: string | undefined;
+  readonly run: Named;
+  /** names that lost against a stronger source: `kind=id (source)` */
+  readonly conflicts: readonly string[];
+}

@@ -1,0 +1,102 @@
+import type { Plane, Point } from './action.ts';
+import type { FaultCode } from './fault.ts';
+import type { Json } from './json.ts';
+import type { CostLine } from './pricing.ts';
+import type { Principal } from './principal.ts';
+import type { CallId, Digest, EpochMs, Nano } from './scalars.ts';
+import type { Certainty, Usage } from './usage.ts';
+import type { Decision, RuleHit } from './verdict.ts';
+
+/** What was judged and how, in a receipt: identities and rule names, never the content. */
+export interface JudgedAction {
+  readonly point: Point;
+  readonly plane: Plane;
+  readonly tool?: string | undefined;
+  readonly tool_call_id?: string | undefined;
+  readonly decision: Decision;
+  readonly rule?: string | undefined;
+  readonly reason?: string | undefined;
+  readonly hits: readonly RuleHit[];
+  /** kinds and counts of findings: `{ "secret.aws_access_key": 1 }` */
+  readonly findings?: Readonly<Record<string, number>> | undefined;
+  readonly input_identity: Digest;
+  /** differs from `input_identity` after a transform */
+  readonly enforced_identity: Digest;
+}
+
+/** How a call ended. `lapsed`: the gate died in mid-call and recovery charged the hold. */
+export type Ending =
+  | 'completed'
+  | 'denied'
+  | 'refused'
+  | 'upstream_error'
+  | 'upstream_broke'
+  | 'client_left'
+  | 'cut'
+  | 'lapsed';
+
+/** The write-ahead line: what is about to be carried. Durable before the first byte leaves. */
+export interface BeginEntry {
+  readonly kind: 'begin';
+  readonly id: CallId;
+  readonly at: EpochMs;
+  readonly principal: Principal;
+  readonly step: number;
+  readonly upstream: string;
+  readonly dialect: string;
+  readonly model: string;
+  /** what the ledger holds, in nano-dollars, and on which accounts */
+  readonly hold: { readonly amount: string; readonly accounts: readonly string[] };
+}
+
+/** The sealed receipt: one for each call that arrived, whatever became of it. */
+export interface SealEntry {
+  readonly kind: 'seal';
+  readonly id: CallId;
+  /** when the call arrived */
+  readonly at: EpochMs;
+  readonly principal?: Principal | undefined;
+  readonly step: number;
+  readonly attempt: number;
+  readonly upstream: string;
+  readonly dialect: string;
+  readonly model: string;
+  readonly served_model?: string | undefined;
+  readonly stream: boolean;
+  /** HTTP status said to the caller; 0 where none was */
+  readonly status: number;
+  readonly ending: Ending;
+  readonly fault?: FaultCode | undefined;
+  readonly actions: readonly JudgedAction[];
+  readonly usage?: Usage | undefined;
+  readonly certainty?: Certainty | undefined;
+  /** decimal strings of US dollars */
+  readonly quote_usd?: string | undefined;
+  readonly cost_usd: string;
+  readonly cost_status?: 'exact' | 'estimated' | 'unpriced' | undefined;
+  readonly cost_lines?: readonly (Omit<CostLine, 'amount'> & { readonly pico: string })[] | undefined;
+  readonly provider_cost_usd?: string | undefined;
+  /** tokens that a clamp left of the caller's output cap */
+  readonly clamped_to?: number | undefined;
+  readonly latency_ms: number;
+  readonly ttfb_ms?: number | undefined;
+  readonly policy: Digest;
+  readonly prices: Digest;
+  readonly notes?: readonly string[] | undefined;
+}
+
+/** Things that happen to the gate itself: start, reload, recovery, key made. */
+export interface EventEntry {
+  readonly kind: 'event';
+  readonly at: EpochMs;
+  readonly name: string;
+  readonly detail: { readonly [name: string]: Json };
+}
+
+export type Entry = BeginEntry | SealEntry | EventEntry;
+
+/** What a settled call charged, for the ledger and the index. */
+export interface Charge {
+  readonly id: CallId;
+  readonly amount: Nano;
+}

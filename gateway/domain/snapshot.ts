@@ -1,0 +1,49 @@
+import type { Action } from './action.ts';
+import type { WindowKind } from './budget.ts';
+import type { PlacedFinding } from './finding.ts';
+import type { EpochMs } from './scalars.ts';
+
+/** Facts about a run that rules may read (policy-language.md 3). Counts are whole numbers. */
+export interface RunFacts {
+  readonly id: string;
+  readonly steps: number;
+  readonly spent_usd: number;
+  readonly elapsed_s: number;
+  readonly labels: readonly string[];
+  /** names of tools called so far, first call first */
+  readonly tools: readonly string[];
+  /** tool name → times called in this run */
+  readonly calls: ReadonlyMap<string, number>;
+  /** how often the very same call (tool and arguments) came in a row, this one included */
+  readonly identical_calls: number;
+  readonly cycle: { readonly period: number; readonly repeats: number };
+  readonly velocity_usd_per_min: number;
+}
+
+export interface BudgetFacts {
+  readonly limit_usd: number;
+  readonly spent_usd: number;
+  readonly held_usd: number;
+  readonly left_usd: number;
+  readonly resets_in_s: number;
+  readonly window: WindowKind;
+}
+
+/** Everything a verdict may depend on, gathered first and frozen: the same snapshot always gives the same verdict. */
+export interface Snapshot {
+  readonly now: EpochMs;
+  readonly action: Action;
+  readonly request: { readonly headers: Readonly<Record<string, string>>; readonly path: string; readonly ip: string };
+  readonly agent: { readonly id: string; readonly name: string; readonly tier: string; readonly verified: boolean };
+  readonly human: { readonly id: string; readonly email: string; readonly groups: readonly string[]; readonly verified: boolean };
+  readonly tenant: { readonly id: string };
+  readonly delegation: { readonly depth: number; readonly chain: readonly string[]; readonly scopes: readonly string[] };
+  readonly run: RunFacts;
+  /** by scope; the tightest where several budgets limit one scope. A scope without a budget is absent. */
+  readonly budget: Readonly<Partial<Record<'run' | 'agent' | 'human' | 'key' | 'tenant', BudgetFacts>>>;
+  readonly quote: { readonly max_usd: number; readonly expected_usd: number; readonly priced: boolean; readonly bounded: boolean };
+  /** response points only; zero before */
+  readonly usage: { readonly input: number; readonly output: number; readonly cache_read: number; readonly cache_write: number };
+  readonly cost_usd: number;
+  readonly findings: readonly PlacedFinding[];
+}

@@ -1,0 +1,194 @@
+import type { TextPart } from '../domain/action.ts';
+import type { Edit } from '../domain/action.ts';
+import type { FaultCode } from '../domain/fault.ts';
+import type { Json, JsonText } from '../domain/json.ts';
+import type { Splice } from '../domain/json-text.ts';
+import type { Pointer } from '../domain/pointer.ts';
+import type { RequestBound } from '../domain/pricing.ts';
+import type { Usage } from '../domain/usage.ts';
+
+/** Headers with lower-case names, as they arrived. */
+export type Headers = Readonly<Record<string, string | readonly string[] | undefined>>;
+
+/** A tool result that the request carries back to the model. */
+export interface CarriedResult {
+  /** the provider's id of the call it answers */
+  readonly callId: string;
+  /** the tool's name where the conversation shows it, else '' */
+  readonly tool: string;
+  /** where the content stands in the request body; the policy target is the value there */
+  readonly at: Pointer;
+  readonly content: Json;
+  /** relative to `content` */
+  readonly parts: readonly TextPart[];
+  readonly isError: boolean;
+}
+
+/** The newest user content: everything the user said since the model last spoke, tool results left out. */
+export interface UserInput {
+  readonly text: string;
+  /** pointers from the body's root */
+  readonly parts: readonly TextPart[];
+}
+
+/** One message of the conversation, reduced to what identifies it (attribution.md 6): no cache markers, no system array. */
+export interface MessageMark {
+  readonly role: 'user' | 'assistant' | 'tool';
+  /** canonical JSON of its text, tool names, arguments and results */
+  readonly canonical: string;
+}
+
+/** What a request says. Pure reading: nothing is changed. */
+export interface Reading {
+  readonly doc: JsonText;
+  readonly model: string;
+  readonly stream: boolean;
+  /** names of the declared tools, provider-run tools included */
+  readonly tools: readonly string[];
+  readonly bound: RequestBound;
+  /** the output cap field the caller used, or the one to use; `floor` is the least value it may get (a thinking budget) */
+  readonly cap: { readonly at: Pointer; readonly floor: number };
+  /** every text of the request that detectors may read, pointers from the body's root */
+  readonly parts: readonly TextPart[];
+  readonly input: UserInput | undefined;
+  readonly results: readonly CarriedResult[];
+  readonly messages: readonly MessageMark[];
+  /** ids that a provider issued and that come back in this request: tool calls, `previous_response_id` */
+  readonly issuedIds: readonly string[];
+  /** names the body asserts: `user`, `session`, `account` … */
+  readonly asserted: Readonly<Record<string, string>>;
+  /** the gate's own edits to make the call measurable (`stream_options.include_usage`); no verdict is behind them */
+  readonly preparation: readonly Splice[];
+}
+
+/** A tool call the model proposes in its reply. */
+export interface ProposedCall {
+  /** names the call inside this reply: choice and index, or block index */
+  readonly slot: string;
+  readonly callId: string;
+  readonly tool: string;
+  readonly server?: string | undefined;
+  readonly args: Json;
+  /** relative to `args` */
+  readonly parts: readonly TextPart[];
+  /** the arguments were no valid JSON object: `args` holds the raw text as a string */
+  readonly malformed: boolean;
+}
+
+/** What the review of a reply changed. Applied by the dialect, which knows how to keep the reply consistent. */
+export interface ReplyChanges {
+  /** slot → the short text that takes the denied call's place */
+  readonly denied: ReadonlyMap<string, string>;
+  /** slot → the arguments that take the place of the proposed ones */
+  readonly edited: ReadonlyMap<string, Json>;
+  /** edits to text, relative to the reply's root; unary replies only */
+  readonly texts: readonly Edit[];
+}
+
+/** What a complete reply (not a stream) says. */
+export interface ReplyReading {
+  readonly usage: Usage;
+  readonly servedModel: string | undefined;
+  readonly calls: readonly ProposedCall[];
+  /** the model's visible text, pointers from the body's root */
+  readonly parts: readonly TextPart[];
+  readonly text: string;
+  /** ids issued in this reply, so that they are known when they come back */
+  readonly issuedIds: readonly string[];
+  readonly mark: MessageMark;
+}
+
+/** One event of a streamed reply with what has to be known before it may be sent. */
+export interface Frame {
+  /** the event, byte for byte, its blank line included */
+  readonly bytes: Uint8Array;
+  /** metered, never sent: the client did not ask for it */
+  readonly hidden: boolean;
+  /**
+   * What it belongs to: text of a channel, pieces of a tool call. A frame may overtake held frames it shares no lane with.
+   * Empty: a barrier (ping, finish, unknown): it keeps its place behind everything before it.
+   */
+  readonly lanes: readonly string[];
+  /** visible text it carries, by channel; a channel is one stretch that redaction may have to look back over */
+  readonly texts: readonly { readonly channel: string; readonly text: string }[];
+  /** channels that end with this frame */
+  readonly closes: readonly string[];
+  /** slots of the tool calls whose pieces ride in it */
+  readonly slots: readonly string[];
+  /** tool calls that are complete once this frame has been read */
+  readonly completes: readonly ProposedCall[];
+  /** it says that and why the reply ended */
+  readonly finish: boolean;
+  readonly ping: boolean;
+}
+
+/** What review decided about the contents of one frame. */
+export interface FrameChanges {
+  /** channel → the text to send in this frame instead; '' sends none */
+  readonly texts: ReadonlyMap<string, string>;
+  /** slot → short text that takes the call's place */
+  readonly denied: ReadonlyMap<string, string>;
+  /** slot → arguments to send instead */
+  readonly edited: ReadonlyMap<string, Json>;
+}
+
+/** Reads one streamed reply. Stateful; a failure of its own never breaks the stream, it only makes usage less certain. */
+export interface StreamReader {
+  /** Takes bytes as they come, cut anywhere, and returns the events they completed. */
+  push(chunk: Uint8Array): Frame[];
+  /** The stream ended: whatever is left, complete or not. */
+  end(): Frame[];
+  /**
+   * The bytes to send for a frame that must change, or whose reply has changed before it (indexes, finish reason). Called once for
+   * every frame in sending order after the first change. Empty: nothing is to be sent.
+   */
+  rewrite(frame: Frame, changes: FrameChanges): Uint8Array;
+  /** Usage as far as it is known; `exact` only after the terminal usage was seen. */
+  usage(): Usage;
+  servedModel(): string | undefined;
+  /** The provider said the reply is over (its terminal event was seen). */
+  finished(): boolean;
+  /** An error event was seen: the provider failed in mid-stream. */
+  failed(): boolean;
+  /** Least number of output tokens certainly produced so far, from the bytes seen. */
+  outputFloor(): number;
+  /** All visible text so far. */
+  text(): string;
+  issuedIds(): readonly string[];
+  mark(): MessageMark;
+}
+
+/** Something the gate says itself, to be put into the caller's tongue. */
+export interface Saying {
+  readonly code: FaultCode;
+  readonly status: number;
+  readonly message: string;
+  readonly rule?: string | undefined;
+  readonly reason?: string | undefined;
+}
+
+/** One wire language. Pure but for the reader's own state: no I/O, no clock, no configuration. */
+export interface Dialect {
+  /** e.g. `openai-chat` */
+  readonly name: string;
+  /** True where this method and path (below the upstream's prefix, query left out) are this language's generating call. Doubled or missing `/v1` is accepted. */
+  claims(method: string, path: string): boolean;
+  /** The path to ask the upstream for, given the claimed one. */
+  upstreamPath(path: string): string;
+  /** Headers that carry the caller's credential in this language, lower case, e.g. `authorization`, `x-api-key`. */
+  readonly credentialHeaders: readonly string[];
+  /** Throws a Fault (`TG_BAD_REQUEST`) that names the field. */
+  read(doc: JsonText, bytes: number, headers: Headers): Reading;
+  /** Reads a complete successful reply. Throws a Fault (`TG_UPSTREAM_UNREADABLE`) where it is not this language. */
+  readReply(doc: JsonText): ReplyReading;
+  /** The reply with the changes made; other bytes stay as they were. Throws a RangeError where a change has nowhere to land. */
+  editReply(doc: JsonText, changes: ReplyChanges): string;
+  /** Usage that an error reply states; an upstream refusal (4xx) is an exact zero. */
+  openStream(reading: Reading): StreamReader;
+  /** The body of an error answer, in this language's own shape. */
+  error(saying: Saying): string;
+  /** The same in mid-stream: complete events, after which the stream ends. */
+  errorEvents(saying: Saying): Uint8Array;
+  /** A comment or ping that keeps an idle stream open. */
+  readonly keepAlive: Uint8Array;
+}

@@ -1,0 +1,62 @@
+import type { MessageMark } from './dialect.ts';
+import type { EpochMs, Nano } from '../domain/scalars.ts';
+import type { RunFacts } from '../domain/snapshot.ts';
+
+/** Where a run's id is unique: two keys that send the same id have two runs. */
+export interface RunSpace {
+  readonly tenant: string;
+  /** the key's id, or `open` */
+  readonly key: string;
+}
+
+/** What the conversation itself tells about its run. */
+export interface Conversation {
+  readonly dialect: string;
+  readonly messages: readonly MessageMark[];
+  readonly issuedIds: readonly string[];
+}
+
+export interface StepTicket {
+  /** ordinal of the model turn in the run, from 1 */
+  readonly step: number;
+  /** 1, or more for a retry of the same request */
+  readonly attempt: number;
+  /** the run's first call here */
+  readonly first: boolean;
+}
+
+/** What a finished call adds to its run. */
+export interface RunUpdate {
+  readonly at: EpochMs;
+  readonly cost: Nano;
+  readonly labels: readonly string[];
+  readonly conversation: Conversation;
+  /** the answer relayed, as the next request will repeat it */
+  readonly answer?: MessageMark | undefined;
+  readonly issuedIds: readonly string[];
+}
+
+/** A tool call as it enters the run's log. */
+export interface ToolSighting {
+  readonly tool: string;
+  /** hash of tool name and canonical arguments */
+  readonly key: string;
+}
+
+/** Memory of runs: which run a conversation belongs to, its steps and what happened in it. Bounded; losing it costs inference only. */
+export interface Runs {
+  /** The run this conversation continues (attribution.md 6), or undefined. Never looks outside `space`. */
+  infer(space: RunSpace, conversation: Conversation): string | undefined;
+  /** The call becomes a step of the run, or the next attempt of the step with the same request hash. */
+  enter(space: RunSpace, run: string, at: EpochMs, requestHash: string, isRetry: boolean): StepTicket;
+  facts(space: RunSpace, run: string, now: EpochMs): RunFacts;
+  /** Facts as they would be with this call in the log; `identical_calls` and `cycle` count it. */
+  factsWith(space: RunSpace, run: string, now: EpochMs, sighting: ToolSighting): RunFacts;
+  /** A permitted tool call enters the log. */
+  sight(space: RunSpace, run: string, sighting: ToolSighting): void;
+  update(space: RunSpace, run: string, change: RunUpdate): void;
+  halt(kind: 'run' | 'agent' | 'human', id: string): void;
+  halted(space: RunSpace, run: string, agent: string, human: string | undefined): 'run' | 'agent' | 'human' | undefined;
+  /** True the first time this part (by hash) is seen in the run: an old result is not recorded again. */
+  firstSight(space: RunSpace, run: string, partHash: string): boolean;
+}

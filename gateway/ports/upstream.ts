@@ -1,0 +1,26 @@
+import type { Headers } from './dialect.ts';
+
+export interface UpstreamRequest {
+  /** scheme, host and port */
+  readonly origin: string;
+  /** path and query */
+  readonly path: string;
+  readonly method: string;
+  readonly headers: Readonly<Record<string, string | readonly string[]>>;
+  readonly body: Uint8Array | undefined;
+  readonly signal: AbortSignal;
+}
+
+export interface UpstreamReply {
+  readonly status: number;
+  readonly headers: Headers;
+  /** Chunks as they come; not asking for the next one stops reading from the socket. Throws a Fault where the connection breaks. */
+  readonly body: AsyncIterable<Uint8Array>;
+}
+
+/** Carries one request to a provider. No time limit on a body that keeps coming; a limit on the wait for its head and between chunks. */
+export interface Upstream {
+  /** Throws a Fault: `TG_UPSTREAM_UNREACHABLE` (certainly not served), `TG_UPSTREAM_TIMEOUT` or `TG_UPSTREAM_BROKE` (perhaps served). */
+  send(request: UpstreamRequest): Promise<UpstreamReply>;
+  close(): Promise<void>;
+}
