@@ -12,10 +12,8 @@ export interface Cashier {
   cost(provider: string, requested: string, usage: Usage, at: EpochMs): Cost;
 }
 
-
 /** One file as the loader read it. */
 export interface SourceFile {
   readonly path: string;
   readonly text: string;
 }
-

@@ -1,0 +1,130 @@
+import { divideUp, picoToNano } from '../domain/money.ts';
+import type { Cost, CostLine } from '../domain/pricing.ts';
+import { type Digest, type EpochMs, pico } from '../domain/scalars.ts';
+import { TOKEN_LEAVES, type Usage, type UsageEntry } from '../domain/usage.ts';
+import type { Catalogue, Found } from './catalogue.ts';
+import { dearestFee } from './fees.ts';
+import type { TierTerms } from './table.ts';
+import { promptTokens, ratesFor, regionTimes, rowAt, termsFor, whole } from './terms.ts';
+
+/** Amounts keep both factors of a line (tier and region, in millionths each) until the one division. */
+const SCALE = 1_000_000n * 1_000_000n;
+
+/** A line before its division: `scaled` is picodollars × SCALE. */
+interface ScaledLine {
+  readonly model: string;
+  readonly leaf: CostLine['leaf'];
+  readonly count: number;
+  readonly scaled: bigint;
+}
+
+type Status = Cost['status'];
+
+interface Priced {
+  readonly lines: readonly ScaledLine[];
+  readonly status: Status;
+}
+
+const worse = (a: Status, b: Status): Status =>
+  a === 'unpriced' || b === 'unpriced' ? 'unpriced' : a === 'estimated' || b === 'estimated' ? 'estimated' : 'exact';
+
+const sum = (lines: readonly ScaledLine[]): bigint => lines.reduce((total, { scaled }) => total + scaled, 0n);
+
+/** What `usage` costs at `at` (meter.md 2.2): every entry at its own model, one rounding up at the end. Total: never throws. */
+export function costOf(
+  catalogue: Catalogue,
+  table: Digest,
+  provider: string,
+  requested: string,
+  usage: Usage,
+  at: EpochMs,
+): Cost {
+  const entries = usage.entries.map((entry) => priceEntry(catalogue, provider, requested, entry, at));
+  const lines = wholePicos(entries.flatMap((entry) => entry.lines));
+  const ours = picoToNano(pico(lines.reduce((total, { amount }) => total + amount, 0n)));
+  const certain: Status = usage.certainty === 'exact' && usage.estimated !== true ? 'exact' : 'estimated';
+  if (usage.reported !== undefined) return { status: certain, total: picoToNano(usage.reported), lines, ours, table };
+  return { status: entries.map(({ status }) => status).reduce(worse, certain), total: ours, lines, table };
+}
+
+function priceEntry(catalogue: Catalogue, provider: string, requested: string, entry: UsageEntry, at: EpochMs): Priced {
+  const served = entry.model === undefined ? undefined : catalogue.find(provider, entry.model);
+  const found = served ?? catalogue.find(provider, requested);
+  if (found !== undefined) {
+    const priced = priceAt(catalogue, provider, found, entry, at);
+    return served === undefined && entry.model !== undefined
+      ? { ...priced, status: worse(priced.status, 'estimated') }
+      : priced;
+  }
+  const model = entry.model ?? requested;
+  const dearest = catalogue
+    .candidates(provider)
+    .map((candidate) => priceAt(catalogue, provider, candidate, entry, at).lines)
+    .reduce((a, b) => (sum(b) > sum(a) ? b : a));
+  return { lines: dearest.map((line) => ({ ...line, model })), status: 'unpriced' };
+}
+
+function priceAt(catalogue: Catalogue, provider: string, found: Found, entry: UsageEntry, at: EpochMs): Priced {
+  const { row, known } = rowAt(found.model, at);
+  const terms = termsFor(found.table, row, entry.tier);
+  const region = regionTimes(found.model, entry.region ?? found.region);
+  const tokens = terms
+    .map((one) => tokenLines(found, entry, one, region.times))
+    .reduce((a, b) => (sum(b.lines) > sum(a.lines) ? b : a));
+  const fees = feeLines(catalogue, provider, found, entry);
+  const certain: Status = known && region.known && terms.length === 1 ? 'exact' : 'estimated';
+  return { lines: [...tokens.lines, ...fees.lines], status: [tokens.status, fees.status].reduce(worse, certain) };
+}
+
+function tokenLines(found: Found, entry: UsageEntry, terms: TierTerms, region: bigint): Priced {
+  const prompt = promptTokens(entry.leaves);
+  const rates = ratesFor(terms.card, prompt);
+  const lines: ScaledLine[] = [];
+  // a provider-run tool makes one total of several prompts, each perhaps below the step: the dearer reading is an estimate
+  const summed = rates !== ratesFor(terms.card, 0) && Object.keys(entry.fees ?? {}).length > 0;
+  let status: Status = summed ? 'estimated' : 'exact';
+  for (const leaf of TOKEN_LEAVES) {
+    const count = whole(entry.leaves[leaf]);
+    if (count !== (entry.leaves[leaf] ?? 0)) status = 'estimated';
+    if (count === 0) continue;
+    const { rate, own } = rates[leaf];
+    if (!own) status = 'estimated';
+    lines.push({ model: found.model.id, leaf, count, scaled: BigInt(count) * rate * terms.times * region });
+  }
+  return { lines, status };
+}
+
+function feeLines(catalogue: Catalogue, provider: string, found: Found, entry: UsageEntry): Priced {
+  const lines: ScaledLine[] = [];
+  let status: Status = 'exact';
+  for (const [fee, uses] of Object.entries(entry.fees ?? {})) {
+    const count = whole(uses);
+    if (count === 0) continue;
+    const own = found.model.fees.get(fee);
+    const { amount, named } = own === undefined ? dearestFee(catalogue, provider, fee) : { amount: own, named: true };
+    if (own === undefined) status = worse(status, named ? 'estimated' : 'unpriced');
+    lines.push({ model: found.model.id, leaf: `fee:${fee}`, count, scaled: BigInt(count) * amount * SCALE });
+  }
+  return { lines, status };
+}
+
+/** Whole picodollars that add up to the exact sum rounded up: the largest remainders get the missing ones. */
+function wholePicos(lines: readonly ScaledLine[]): CostLine[] {
+  let missing = divideUp(sum(lines), SCALE) - lines.reduce((total, { scaled }) => total + scaled / SCALE, 0n);
+  const order = lines.map((_, i) => i).sort((a, b) => compare(rest(lines, b), rest(lines, a)) || a - b);
+  const extra = new Set<number>();
+  for (const i of order) {
+    if (missing === 0n) break;
+    extra.add(i);
+    missing -= 1n;
+  }
+  return lines.map(({ model, leaf, count, scaled }, i) => ({
+    model,
+    leaf,
+    count,
+    amount: pico(scaled / SCALE + (extra.has(i) ? 1n : 0n)),
+  }));
+}
+
+const rest = (lines: readonly ScaledLine[], i: number): bigint => (lines[i]?.scaled ?? 0n) % SCALE;
+const compare = (a: bigint, b: bigint): number => (a < b ? -1 : a > b ? 1 : 0);
