@@ -1,0 +1,271 @@
+import { Fault } from '../../domain/fault.ts';
+import { type CallId, type EpochMs, type Nano, nano } from '../../domain/scalars.ts';
+import type { Clock } from '../../ports/clock.ts';
+import type { Account, Balance, Ledger, Reservation, ReserveAnswer, SettleAnswer } from '../../ports/ledger.ts';
+import { checkAmount, checkTotal, wholeMs } from './amounts.ts';
+import { type Book, HOLD, type Hold } from './book.ts';
+import type { GroupCommit } from './group-commit.ts';
+import type { Discrepancy, History } from './history.ts';
+import { balanceOf, fitting, roomIn, tightest } from './room.ts';
+
+const REFUSALS_KEPT = 10_000;
+
+/** A hold as the record tells it: the amount in nano-dollars and the accounts by id. */
+export interface RecordedHold {
+  readonly id: CallId;
+  readonly at: EpochMs;
+  readonly amount: Nano;
+  readonly accounts: readonly string[];
+}
+
+/** What the record says a call was charged. `at` is when the call arrived. */
+export interface RecordedSettlement {
+  readonly id: CallId;
+  readonly at: EpochMs;
+  readonly amount: Nano;
+}
+
+type Lapsed = { readonly id: CallId; readonly amount: Nano };
+
+/**
+ * The embedded ledger. Every verb works on the book in memory and is whole before it returns; SQLite follows within the group
+ * commit, and what a crash takes from it the spool gives back (`restore`). Where a write fails, `reserve` refuses until one goes
+ * through, while money already held can still be settled, released and renewed.
+ */
+export class EmbeddedLedger implements Ledger {
+  readonly #book: Book;
+  readonly #commits: GroupCommit;
+  readonly #history: History;
+  readonly #clock: Clock;
+  readonly #refused = new Map<string, ReserveAnswer>();
+  // INVARIANT: no open hold lapses before this.
+  #nextLapse = 0;
+  #closed = false;
+
+  constructor(book: Book, commits: GroupCommit, history: History, clock: Clock) {
+    this.#book = book;
+    this.#commits = commits;
+    this.#history = history;
+    this.#clock = clock;
+  }
+
+  // A hold that lapsed weighs the same against a limit as one that is held, so no sweep is needed here.
+  async reserve(request: Reservation): Promise<ReserveAnswer> {
+    this.#mustBeOpen();
+    const { id, accounts } = request;
+    checkAmount('amount', request.amount);
+    checkAmount('least', request.least);
+    const before = this.#refused.get(id);
+    if (before) return before;
+    const known = this.#read(() => this.#book.hold(id));
+    if (known) return this.#again(known, accounts);
+    if (this.#book.failure !== undefined) throw unavailable(this.#book.failure);
+    const balances = this.#read(() => accounts.map((account) => balanceOf(account, this.#book.totals(account.id))));
+    const short = tightest(balances);
+    const amount = short ? fitting(request.amount, request.least, roomIn(short)) : request.amount;
+    if (amount === undefined) return this.#refuse(id, short as Balance, balances);
+    const at = wholeMs('at', request.at);
+    const lapsesAt = wholeMs('lapsesAt', request.lapsesAt);
+    for (const account of accounts) this.#book.totals(account.id).resetsAt ??= account.resetsAt;
+    this.#hold({ id, at, accounts: distinct(accounts), amount, charged: 0n, state: HOLD.open, lapsesAt });
+    return { granted: true, amount: nano(amount), balances };
+  }
+
+  /** The first settlement is final: a second one gets its answer, whatever amount it names. */
+  async settle(id: CallId, amount: Nano, accounts: readonly Account[]): Promise<SettleAnswer> {
+    this.#mustBeOpen();
+    checkAmount('amount', amount);
+    const known = this.#read(() => this.#book.hold(id));
+    if (known?.state === HOLD.settled) return settled(known);
+    if (!known && this.#book.failure !== undefined) throw unavailable(this.#book.failure);
+    const hold = known ?? lost(id, wholeMs('now', this.#clock.now()), distinct(accounts));
+    if (!known)
+      for (const account of accounts) this.#read(() => this.#book.totals(account.id)).resetsAt ??= account.resetsAt;
+    this.#charge(hold, amount, HOLD.settled);
+    return settled(hold);
+  }
+
+  /** A released hold is gone; one that lapsed meanwhile is given back, for only what was never carried is released. */
+  async release(id: CallId): Promise<void> {
+    this.#mustBeOpen();
+    const hold = this.#read(() => this.#book.hold(id));
+    if (!hold || hold.state === HOLD.settled || hold.state === HOLD.released) return;
+    this.#charge(hold, 0n, HOLD.released);
+    hold.amount = 0n;
+  }
+
+  /** Only an open hold has a lease. */
+  async renew(id: CallId, lapsesAt: EpochMs): Promise<void> {
+    this.#mustBeOpen();
+    const until = wholeMs('lapsesAt', lapsesAt);
+    const hold = this.#read(() => this.#book.hold(id));
+    if (hold?.state !== HOLD.open) return;
+    hold.lapsesAt = until;
+    this.#nextLapse = Math.min(this.#nextLapse, until);
+    this.#changed(hold);
+  }
+
+  async lapse(now: EpochMs): Promise<readonly Lapsed[]> {
+    this.#mustBeOpen();
+    if (this.#history.due(now) && this.#commits.now() && this.#read(() => this.#history.fold(now)) > 0) {
+      this.#book.forgetTotals();
+    }
+    return this.#lapse(now);
+  }
+
+  async balances(accounts: readonly Account[]): Promise<readonly Balance[]> {
+    this.#mustBeOpen();
+    return this.#read(() => accounts.map((account) => balanceOf(account, this.#book.totals(account.id))));
+  }
+
+  /**
+   * For the start after a crash: makes sure that every hold and settlement of the record is in the ledger. Idempotent; what the
+   * ledger knows already stays as it is, except that a settlement closes an open or lapsed hold. Committed when it returns.
+   */
+  restore(holds: Iterable<RecordedHold>, settlements: Iterable<RecordedSettlement>): void {
+    this.#mustBeOpen();
+    for (const { id, at, amount, accounts } of holds) {
+      checkAmount('amount', amount);
+      if (this.#history.folded(at) || this.#read(() => this.#book.hold(id))) continue;
+      this.#hold({ id, at, accounts: [...new Set(accounts)], amount, charged: 0n, state: HOLD.open, lapsesAt: at });
+    }
+    for (const { id, at, amount } of settlements) {
+      checkAmount('amount', amount);
+      const hold = this.#read(() => this.#book.hold(id));
+      if (hold?.state === HOLD.settled || (hold?.state === HOLD.released && amount === 0n)) continue;
+      if (hold) this.#charge(hold, amount, HOLD.settled);
+      else if (!this.#history.folded(at)) this.#charge(lost(id, at, []), amount, HOLD.settled);
+    }
+    this.#flushed();
+  }
+
+  /** The calls that hold money now. */
+  openHolds(): readonly CallId[] {
+    return Array.from(this.#book.openHolds(), ({ id }) => id as CallId);
+  }
+
+  /** Turns every open hold into a charge, whatever its lease: the process that held it is gone. Committed when it returns. */
+  lapseAll(): readonly Lapsed[] {
+    this.#mustBeOpen();
+    const lapsed = this.#lapse(Number.POSITIVE_INFINITY);
+    this.#flushed();
+    return lapsed;
+  }
+
+  /** Where the stored totals differ from the hold records; empty when all is well. */
+  audit(): readonly Discrepancy[] {
+    this.#flushed();
+    return this.#read(() => this.#history.audit());
+  }
+
+  /** Computes every total anew from the hold records. Returns what differed. */
+  rebuild(): readonly Discrepancy[] {
+    this.#flushed();
+    const wrong = this.#read(() => this.#history.rebuild());
+    this.#book.forgetTotals();
+    return wrong;
+  }
+
+  close(): void {
+    this.#closed = true;
+  }
+
+  #again(known: Hold, accounts: readonly Account[]): ReserveAnswer {
+    if (known.state !== HOLD.open) {
+      throw new Fault('TG_INTERNAL', `the hold of call \`${known.id}\` is closed: reserve again under a new call id`);
+    }
+    const balances = this.#read(() =>
+      accounts.map((account) => {
+        const now = balanceOf(account, this.#book.totals(account.id));
+        return known.accounts.includes(account.id) ? { ...now, held: nano(now.held - known.amount) } : now;
+      }),
+    );
+    return { granted: true, amount: nano(known.amount), balances };
+  }
+
+  #refuse(id: CallId, short: Balance, balances: readonly Balance[]): ReserveAnswer {
+    const room = roomIn(short);
+    const answer = { granted: false, short, left: nano(room > 0n ? room : 0n), balances } as const;
+    this.#refused.set(id, answer);
+    if (this.#refused.size > REFUSALS_KEPT) this.#refused.delete(this.#refused.keys().next().value as string);
+    return answer;
+  }
+
+  #hold(hold: Hold): void {
+    const all = this.#read(() => hold.accounts.map((id) => this.#book.totals(id)));
+    for (const totals of all) checkTotal(totals, hold.amount);
+    for (const totals of all) {
+      totals.held += hold.amount;
+      this.#book.changedTotals(totals);
+    }
+    this.#nextLapse = Math.min(this.#nextLapse, hold.lapsesAt);
+    this.#changed(hold);
+  }
+
+  /** Closes a hold: what it held is given back, what it charged before is replaced by `amount`. */
+  #charge(hold: Hold, amount: bigint, state: Exclude<Hold['state'], typeof HOLD.open>): void {
+    const held = hold.state === HOLD.open ? hold.amount : 0n;
+    const all = this.#read(() => hold.accounts.map((id) => this.#book.totals(id)));
+    for (const totals of all) checkTotal(totals, amount - hold.charged - held);
+    for (const totals of all) {
+      totals.held -= held;
+      totals.spent += amount - hold.charged;
+      this.#book.changedTotals(totals);
+    }
+    hold.charged = amount;
+    hold.state = state;
+    this.#changed(hold);
+  }
+
+  #lapse(now: number): readonly Lapsed[] {
+    if (now < this.#nextLapse) return [];
+    const due = [...this.#book.openHolds()].filter(({ lapsesAt }) => lapsesAt <= now);
+    for (const hold of due) this.#charge(hold, hold.amount, HOLD.lapsed);
+    this.#nextLapse = Number.POSITIVE_INFINITY;
+    for (const { lapsesAt } of this.#book.openHolds()) this.#nextLapse = Math.min(this.#nextLapse, lapsesAt);
+    return due.map(({ id, amount }) => ({ id: id as CallId, amount: nano(amount) }));
+  }
+
+  #changed(hold: Hold): void {
+    this.#book.changedHold(hold);
+    this.#commits.soon();
+  }
+
+  #flushed(): void {
+    this.#mustBeOpen();
+    if (!this.#commits.now() && this.#book.failure !== undefined) throw unavailable(this.#book.failure);
+  }
+
+  #read<T>(work: () => T): T {
+    try {
+      return work();
+    } catch (error) {
+      throw unavailable(error);
+    }
+  }
+
+  #mustBeOpen(): void {
+    if (this.#closed) throw new Fault('TG_LEDGER_UNAVAILABLE', 'the ledger is closed');
+    this.#book.trim();
+  }
+}
+
+const unavailable = (error: unknown): Fault =>
+  error instanceof Fault ? error : new Fault('TG_LEDGER_UNAVAILABLE', 'the ledger does not answer: try again', error);
+
+const distinct = (accounts: readonly Account[]): string[] => [...new Set(accounts.map(({ id }) => id))];
+
+const lost = (id: CallId, at: number, accounts: readonly string[]): Hold => ({
+  id,
+  at,
+  accounts,
+  amount: 0n,
+  charged: 0n,
+  state: HOLD.released,
+  lapsesAt: at,
+});
+
+const settled = (hold: Hold): SettleAnswer => ({
+  charged: nano(hold.charged),
+  overrun: nano(hold.charged > hold.amount ? hold.charged - hold.amount : 0n),
+});

@@ -1,0 +1,162 @@
+import type { EpochMs } from '../../domain/scalars.ts';
+import type { RunFacts } from '../../domain/snapshot.ts';
+import type { Conversation, RunSpace, Runs, RunUpdate, StepTicket, ToolSighting } from '../../ports/runs.ts';
+import { ConversationIndex } from './conversation-index.ts';
+import type { HaltKind, Halts } from './halts.ts';
+import { RunLog, type RunPast } from './run-log.ts';
+
+const RETRY_MS = 10 * 60_000;
+const REQUESTS_PER_RUN = 64;
+const PARTS_PER_RUN = 4096;
+
+export interface RunBounds {
+  /** latest runs remembered per (tenant, key) */
+  readonly perSpace: number;
+  readonly total: number;
+}
+
+interface Asked {
+  readonly step: number;
+  attempt: number;
+  at: EpochMs;
+  failed: boolean;
+}
+
+interface Run {
+  readonly log: RunLog;
+  readonly asked: Map<string, Asked>;
+  readonly parts: Set<string>;
+}
+
+interface Space {
+  /** least recently used first */
+  readonly runs: Map<string, Run>;
+  readonly index: ConversationIndex;
+}
+
+/**
+ * Runs in memory, the latest per space; beyond the bounds the longest unused is forgotten. A run met again after a restart or
+ * after being forgotten gets its steps and its spending back from `past`; its labels and its log of tools start anew.
+ */
+export class EmbeddedRuns implements Runs {
+  readonly #past: (space: RunSpace, run: string) => RunPast | undefined;
+  readonly #halts: Halts;
+  readonly #bounds: RunBounds;
+  /** least recently used first */
+  readonly #spaces = new Map<string, Space>();
+  #size = 0;
+
+  constructor(past: (space: RunSpace, run: string) => RunPast | undefined, halts: Halts, bounds: RunBounds) {
+    this.#past = past;
+    this.#halts = halts;
+    this.#bounds = bounds;
+  }
+
+  infer(space: RunSpace, conversation: Conversation): string | undefined {
+    return this.#spaces.get(nameOf(space))?.index.find(conversation);
+  }
+
+  enter(space: RunSpace, run: string, at: EpochMs, requestHash: string, isRetry: boolean): StepTicket {
+    const { log, asked } = this.#run(space, run);
+    const before = asked.get(requestHash);
+    const first = !log.carried;
+    if (before && (isRetry || before.failed) && at - before.at <= RETRY_MS) {
+      before.attempt += 1;
+      before.at = at;
+      before.failed = false;
+      return { step: before.step, attempt: before.attempt, first };
+    }
+    log.begin(at);
+    log.steps += 1;
+    asked.delete(requestHash);
+    asked.set(requestHash, { step: log.steps, attempt: 1, at, failed: false });
+    if (asked.size > REQUESTS_PER_RUN) asked.delete(asked.keys().next().value as string);
+    return { step: log.steps, attempt: 1, first };
+  }
+
+  facts(space: RunSpace, run: string, now: EpochMs): RunFacts {
+    return this.#run(space, run).log.facts(now);
+  }
+
+  factsWith(space: RunSpace, run: string, now: EpochMs, sighting: ToolSighting): RunFacts {
+    return this.#run(space, run).log.facts(now, sighting);
+  }
+
+  sight(space: RunSpace, run: string, sighting: ToolSighting): void {
+    this.#run(space, run).log.sight(sighting);
+  }
+
+  update(space: RunSpace, run: string, change: RunUpdate): void {
+    const { log, asked } = this.#run(space, run);
+    log.spend(change.at, change.cost);
+    if (change.answer) log.carried = true;
+    const request = change.requestHash === undefined ? undefined : asked.get(change.requestHash);
+    if (request) request.failed = change.answer === undefined;
+    this.#space(space).index.add(run, change.conversation, change.answer, change.issuedIds);
+  }
+
+  label(space: RunSpace, run: string, labels: readonly string[], at: EpochMs): void {
+    const { log } = this.#run(space, run);
+    log.begin(at);
+    log.label(labels);
+  }
+
+  halt(kind: HaltKind, id: string): void {
+    this.#halts.add(kind, id);
+  }
+
+  /** Lifts a halt; false where there is none. */
+  resume(kind: HaltKind, id: string): boolean {
+    return this.#halts.lift(kind, id);
+  }
+
+  halted({ tenant, key }: RunSpace, run: string, agent: string, human: string | undefined): HaltKind | undefined {
+    if (this.#halts.has('run', `${tenant}/${key}/${run}`)) return 'run';
+    if (this.#halts.has('agent', `${tenant}/${agent}`)) return 'agent';
+    return human !== undefined && this.#halts.has('human', `${tenant}/${human}`) ? 'human' : undefined;
+  }
+
+  firstSight(space: RunSpace, run: string, partHash: string): boolean {
+    const { parts } = this.#run(space, run);
+    if (parts.has(partHash)) return false;
+    parts.add(partHash);
+    if (parts.size > PARTS_PER_RUN) parts.delete(parts.values().next().value as string);
+    return true;
+  }
+
+  #space(space: RunSpace): Space {
+    const name = nameOf(space);
+    const known = this.#spaces.get(name) ?? { runs: new Map(), index: new ConversationIndex() };
+    this.#spaces.delete(name);
+    this.#spaces.set(name, known);
+    return known;
+  }
+
+  #run(space: RunSpace, id: string): Run {
+    const { runs } = this.#space(space);
+    const known = runs.get(id);
+    if (known) {
+      runs.delete(id);
+      runs.set(id, known);
+      return known;
+    }
+    const run = { log: new RunLog(id, this.#past(space, id)), asked: new Map(), parts: new Set<string>() };
+    runs.set(id, run);
+    this.#size += 1;
+    if (runs.size > this.#bounds.perSpace) this.#forgetOldest(nameOf(space));
+    if (this.#size > this.#bounds.total) this.#forgetOldest(this.#spaces.keys().next().value as string);
+    return run;
+  }
+
+  #forgetOldest(name: string): void {
+    const space = this.#spaces.get(name);
+    const oldest = space?.runs.keys().next().value;
+    if (!space || oldest === undefined) return;
+    space.runs.delete(oldest);
+    space.index.forget(oldest);
+    this.#size -= 1;
+    if (space.runs.size === 0) this.#spaces.delete(name);
+  }
+}
+
+const nameOf = ({ tenant, key }: RunSpace): string => `${tenant}\u0000${key}`;
