@@ -179,8 +179,11 @@ export interface Dialect {
   readonly credentialHeaders: readonly string[];
   /** Throws a Fault (`TG_BAD_REQUEST`) that names the field. */
   read(doc: JsonText, bytes: number, headers: Headers): Reading;
-  /** Reads a complete successful reply. Throws a Fault (`TG_UPSTREAM_UNREADABLE`) where it is not this language. */
-  readReply(doc: JsonText): ReplyReading;
+  /**
+   * Reads a complete successful reply; `reading` is what it answers, for what the reply leaves out (the cache lifetime asked for).
+   * Throws a Fault (`TG_UPSTREAM_UNREADABLE`) where it is not this language.
+   */
+  readReply(doc: JsonText, reading?: Reading): ReplyReading;
   /** The reply with the changes made; other bytes stay as they were. Throws a RangeError where a change has nowhere to land. */
   editReply(doc: JsonText, changes: ReplyChanges): string;
   /** Usage that an error reply states; an upstream refusal (4xx) is an exact zero. */
