@@ -7,79 +7,122 @@ export interface SseFields {
 const LF = 10;
 const CR = 13;
 
-/** Cuts a byte stream into events and keeps every byte: the pieces, joined, are the stream. LF, CRLF and CR line ends. */
+/**
+ * Cuts a byte stream into events and keeps every byte: the pieces, joined, are the stream. LF, CRLF and CR line ends. An event
+ * that lies whole inside a chunk is a view of that chunk; the others are copied once, however many chunks they came in.
+ */
 export class SseSplitter {
+  /** the unfinished event is `#rest[0 … #length)` */
   #rest: Uint8Array = new Uint8Array(0);
-  /** how far `#rest` has been searched */
+  #length = 0;
+  /** how far the unfinished event has been searched */
   #seen = 0;
 
   /** The events that this chunk completes, each with the blank line that ends it. */
   push(chunk: Uint8Array): Uint8Array[] {
-    const bytes = this.#rest.length === 0 ? chunk : join(this.#rest, chunk);
+    const fresh = this.#length === 0;
+    if (!fresh) this.#append(chunk);
+    const bytes = fresh ? chunk : this.#rest.subarray(0, this.#length);
     const events: Uint8Array[] = [];
     let start = 0;
-    let at = this.#seen;
-    for (;;) {
-      const end = eventEnd(bytes, at);
-      if (end === -1) break;
+    for (let end = eventEnd(bytes, this.#seen); end !== -1; end = eventEnd(bytes, start)) {
       events.push(bytes.subarray(start, end));
       start = end;
-      at = end;
     }
-    this.#rest = bytes.subarray(start);
+    // what was handed out is the caller's: an unfinished rest never shares its buffer
+    if (fresh || start > 0) {
+      this.#rest = bytes.slice(start);
+      this.#length = this.#rest.length;
+    }
     // the last three bytes may be the beginning of a blank line
-    this.#seen = Math.max(0, this.#rest.length - 3);
+    this.#seen = Math.max(0, this.#length - 3);
     return events;
   }
 
   /** What is left after the last complete event; empty at a clean end. */
   end(): Uint8Array {
-    const rest = this.#rest;
+    const rest = this.#rest.subarray(0, this.#length);
     this.#rest = new Uint8Array(0);
+    this.#length = 0;
     this.#seen = 0;
     return rest;
   }
-}
 
-function join(a: Uint8Array, b: Uint8Array): Uint8Array {
-  const both = new Uint8Array(a.length + b.length);
-  both.set(a, 0);
-  both.set(b, a.length);
-  return both;
+  #append(chunk: Uint8Array): void {
+    const length = this.#length + chunk.length;
+    if (length > this.#rest.length) {
+      const grown = new Uint8Array(Math.max(length, this.#rest.length * 2));
+      grown.set(this.#rest.subarray(0, this.#length));
+      this.#rest = grown;
+    }
+    this.#rest.set(chunk, this.#length);
+    this.#length = length;
+  }
 }
 
 /** The offset behind the first blank line at or after `from`, or -1. A CR that may be half a CRLF waits for the next byte. */
 function eventEnd(bytes: Uint8Array, from: number): number {
-  for (let i = from; i < bytes.length; i += 1) {
-    const first = lineEnd(bytes, i);
-    if (first === 0) continue;
-    const second = lineEnd(bytes, i + first);
-    if (second > 0) {
-      const end = i + first + second;
-      if (bytes[end - 1] === CR && end === bytes.length) return -1;
-      return end;
-    }
+  let at = nextLineEnd(bytes, from);
+  while (at !== -1) {
+    const behind = at + lineEnd(bytes, at);
+    const blank = lineEnd(bytes, behind);
+    const end = behind + blank;
+    if (blank > 0) return bytes[end - 1] === CR && end === bytes.length ? -1 : end;
+    at = nextLineEnd(bytes, behind);
   }
   return -1;
 }
 
+/** A CR counts only before the next LF, so a stream without any is searched once. */
+function nextLineEnd(bytes: Uint8Array, from: number): number {
+  const lf = bytes.indexOf(LF, from);
+  const cr = (lf === -1 ? bytes : bytes.subarray(0, lf)).indexOf(CR, from);
+  return cr === -1 ? lf : cr;
+}
+
+/** Length of the line end at `i`; 0 where there is none. */
 function lineEnd(bytes: Uint8Array, i: number): number {
   if (bytes[i] === LF) return 1;
   if (bytes[i] === CR) return bytes[i + 1] === LF ? 2 : 1;
   return 0;
 }
 
+const LINE_END = /\r\n|\n|\r/;
+
 /** Reads one event's text. */
 export function sseFields(text: string): SseFields {
   let event: string | undefined;
   let data: string | undefined;
-  for (const line of text.split(/\r\n|\n|\r/)) {
+  for (const line of text.split(LINE_END)) {
     const colon = line.indexOf(':');
-    if (colon <= 0) continue;
-    const value = line.charCodeAt(colon + 1) === 32 ? line.slice(colon + 2) : line.slice(colon + 1);
-    const field = line.slice(0, colon);
+    if (colon === 0 || line === '') continue;
+    const field = colon === -1 ? line : line.slice(0, colon);
+    const value = colon === -1 ? '' : line.slice(line.charCodeAt(colon + 1) === 32 ? colon + 2 : colon + 1);
     if (field === 'data') data = data === undefined ? value : `${data}\n${value}`;
     else if (field === 'event') event = value;
   }
   return { event, data };
+}
+
+/** The event's text with other data; its other lines, line ends and the space behind `data:` stay. */
+export function withData(text: string, data: string): string {
+  const lines = text.split(/(\r\n|\n|\r)/);
+  let out = '';
+  let placed = false;
+  for (let i = 0; i < lines.length; i += 2) {
+    const line = lines[i] as string;
+    const end = lines[i + 1] ?? '';
+    if (line !== 'data' && !line.startsWith('data:')) {
+      out += line + end;
+      continue;
+    }
+    if (placed) continue;
+    placed = true;
+    const head = line.startsWith('data: ') || line === 'data' ? 'data: ' : 'data:';
+    out += data
+      .split(LINE_END)
+      .map((part) => head + part + end)
+      .join('');
+  }
+  return out;
 }
