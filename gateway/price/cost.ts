@@ -81,7 +81,7 @@ function tokenLines(found: Found, entry: UsageEntry, terms: TierTerms, region: b
   const rates = ratesFor(terms.card, prompt);
   const lines: ScaledLine[] = [];
   // a provider-run tool makes one total of several prompts, each perhaps below the step: the dearer reading is an estimate
-  const summed = rates !== ratesFor(terms.card, 0) && Object.keys(entry.fees ?? {}).length > 0;
+  const summed = rates !== ratesFor(terms.card, 0) && Object.values(entry.fees ?? {}).some((uses) => uses > 0);
   let status: Status = summed ? 'estimated' : 'exact';
   for (const leaf of TOKEN_LEAVES) {
     const count = whole(entry.leaves[leaf]);

@@ -21,7 +21,7 @@ export interface PriceDocument {
 /** Reads YAML 1.2 and keeps positions. Never throws: syntax errors and repeated keys are problems. */
 export function readDocument({ path: file, text }: SourceFile): PriceDocument {
   const lines = new LineCounter();
-  const doc = parseDocument(text, { lineCounter: lines, uniqueKeys: true, version: '1.2', prettyErrors: false });
+  const doc = parseDocument(text, { lineCounter: lines, uniqueKeys: true, stringKeys: true, prettyErrors: false });
   const place = (offset: number, message: string): PriceProblem => {
     const { line, col } = lines.linePos(offset);
     return { file, line: Math.max(line, 1), column: Math.max(col, 1), message };
@@ -50,7 +50,7 @@ export function readDocument({ path: file, text }: SourceFile): PriceDocument {
   return {
     file,
     problems,
-    value: problems.length > 0 ? undefined : doc.toJS({ maxAliasCount: 1000 }),
+    value: problems.length > 0 ? undefined : doc.toJS({ maxAliasCount: -1 }),
     problem: (path, message) => place(start(walk(path).value) ?? 0, message),
     keyProblem: (path, key, message) => place(start(walk([...path, key]).key) ?? start(walk(path).value) ?? 0, message),
     source(path) {

@@ -86,7 +86,10 @@ function cliffSlips(doc: PriceDocument, path: Path, cliffs: readonly unknown[], 
   let last = 0;
   return cliffs.flatMap((cliff, c) => {
     const rates = prop(cliff, 'rates');
-    const missing = rates === undefined ? [] : entries(base).filter(([leaf]) => !Object.hasOwn(Object(rates), leaf));
+    // the form already asks for `input` and `output`
+    const missing = entries(base).filter(
+      ([leaf]) => rates !== undefined && leaf !== 'input' && leaf !== 'output' && !Object.hasOwn(Object(rates), leaf),
+    );
     const over = prop(cliff, 'input_over');
     const falls = typeof over === 'number' && over <= last;
     if (typeof over === 'number') last = over;
