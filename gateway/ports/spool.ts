@@ -7,6 +7,12 @@ export interface SpoolLine {
   readonly entry: Entry;
 }
 
+/** A line read back from the record. */
+export interface StoredLine extends SpoolLine {
+  /** exactly as it stands in the record, without its newline: whoever holds all texts can verify the chain */
+  readonly text: string;
+}
+
 /** The append-only, hash-chained record. */
 export interface Spool {
   /** Resolves once the line is on disk. Rejects with a Fault (`TG_RECORD_UNAVAILABLE`) where it can't be; then it is not in the chain. */

@@ -1,0 +1,229 @@
+import { execFileSync } from 'node:child_process';
+import { closeSync } from 'node:fs';
+import { mkdir, readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { verifyChain } from '../../../gateway/audit/chain.ts';
+import { nodeDisk, type SpoolDisk } from '../../../gateway/audit/disk.ts';
+import { openSpool } from '../../../gateway/audit/spool.ts';
+import type { SpoolLine } from '../../../gateway/ports/spool.ts';
+import { event, folderOfTest, linesOf, memoryLog, segmentsOf } from './records.ts';
+
+type Mode = 'before' | 'after' | 'short';
+const eio = () => Object.assign(new Error('i/o error'), { code: 'EIO' });
+
+/** The real disk, whose calls number `from` to `to` (from 1) fail before or after their work; a short write writes a part and fails. */
+function failing(from: number, to: number, mode: Mode): SpoolDisk & { readonly calls: number } {
+  let calls = 0;
+  const disk = Object.fromEntries(
+    Object.entries(nodeDisk).map(([name, work]) => [
+      name,
+      async (...args: never[]) => {
+        calls += 1;
+        if (calls < from || calls > to) return (work as (...args: never[]) => unknown)(...args);
+        if (mode === 'short' && name === 'write') {
+          const [fd, bytes, start, position] = args as unknown as [number, Buffer, number, number];
+          const cut = start + Math.ceil((bytes.length - start) / 3);
+          const written = await nodeDisk.write(fd, bytes.subarray(0, cut), start, position);
+          if (to > from) throw eio();
+          return written;
+        }
+        if (mode !== 'before') {
+          const done = await (work as (...args: never[]) => unknown)(...args);
+          // A created file's number is lost with the answer; nobody can close it but us.
+          if (name === 'open') closeSync(done as number);
+        }
+        throw eio();
+      },
+    ]),
+  );
+  return Object.defineProperty(disk, 'calls', { get: () => calls }) as unknown as SpoolDisk & {
+    readonly calls: number;
+  };
+}
+
+/** Appends in waves over several segments. What was refused is not tried again: nothing of it may be found later. */
+async function scenario(folder: string, disk: SpoolDisk) {
+  const spool = await openSpool(folder, { disk, segmentBytes: 1000, probeMs: 0 });
+  const acked: SpoolLine[] = [];
+  const refused: string[] = [];
+  let health = true;
+  for (let wave = 0; wave < 6; wave += 1) {
+    const names = Array.from({ length: 1 + (wave % 3) }, (_, i) => `w${wave}.${i}`);
+    const answers = await Promise.allSettled(names.map((name) => spool.append(event(name))));
+    for (const [i, answer] of answers.entries()) {
+      if (answer.status === 'fulfilled') acked.push(answer.value);
+      else {
+        expect(answer.reason).toMatchObject({ name: 'Fault', code: 'TG_RECORD_UNAVAILABLE' });
+        refused.push(names[i] as string);
+      }
+    }
+    health = answers.every((answer) => answer.status === 'fulfilled');
+    expect(spool.healthy()).toBe(health);
+    expect(spool.head().seq).toBe(acked.length);
+    expect(await linesOf(spool)).toEqual(acked);
+  }
+  const closed = await spool.close().then(
+    () => true,
+    () => false,
+  );
+  return { acked, refused, closed };
+}
+
+describe('a disk that fails', () => {
+  for (const mode of ['before', 'after', 'short'] as const) {
+    for (const length of [1, 2, 3, 5]) {
+      it(`${length} call(s) in a row, ${mode} the work, from every call on: the chain has what was acknowledged and nothing else`, async () => {
+        const sound = failing(0, 0, mode);
+        await scenario(await folderOfTest(), sound);
+        expect(sound.calls).toBeGreaterThan(15);
+        let refusals = 0;
+        for (let n = 1; n <= sound.calls; n += 1) {
+          const folder = await folderOfTest();
+          const { acked, refused, closed } = await scenario(folder, failing(n, n + length - 1, mode));
+          refusals += refused.length;
+          const again = await openSpool(folder);
+          const lines = await linesOf(again);
+          // Only a close that said it failed may leave refused lines behind.
+          if (closed) expect(lines, `call ${n}`).toEqual(acked);
+          else expect(lines.slice(0, acked.length), `call ${n}`).toEqual(acked);
+          await again.append(event('later'));
+          await again.close();
+          expect(await verifyChain(folder), `call ${n}`).toMatchObject({
+            ok: true,
+            lines: lines.length + 1,
+            unfinished: 0,
+          });
+        }
+        if (mode === 'short' && length === 1) expect(refusals).toBeLessThan(sound.calls);
+        else expect(refusals).toBeGreaterThan(sound.calls / 2);
+      }, 60_000);
+    }
+  }
+
+  it('writes on after its file was closed behind its back', async () => {
+    const fds: number[] = [];
+    const disk: SpoolDisk = {
+      ...nodeDisk,
+      async open(path, create) {
+        const fd = await nodeDisk.open(path, create);
+        fds.push(fd);
+        return fd;
+      },
+    };
+    const folder = await folderOfTest();
+    const spool = await openSpool(folder, { disk });
+    await spool.append(event('a'));
+    // Once nothing else opens files, lest the number be given away at once.
+    await expect.poll(() => readdir(folder)).toContain('open-calls.json');
+    closeSync(fds[0] as number);
+    await expect(spool.append(event('b'))).rejects.toMatchObject({ cause: { code: 'EBADF' } });
+    expect(spool.healthy()).toBe(false);
+    expect(await spool.append(event('c'))).toMatchObject({ seq: 2 });
+    expect(spool.healthy()).toBe(true);
+    await spool.close();
+    expect(await verifyChain(folder)).toMatchObject({ ok: true, lines: 2 });
+  });
+
+  it('never makes a vanished segment anew', async () => {
+    const folder = await folderOfTest();
+    let broken = false;
+    const disk: SpoolDisk = { ...nodeDisk, sync: (fd) => (broken ? Promise.reject(eio()) : nodeDisk.sync(fd)) };
+    const spool = await openSpool(folder, { disk, probeMs: 0 });
+    await spool.append(event('a'));
+    broken = true;
+    await expect(spool.append(event('b'))).rejects.toThrow('`EIO`');
+    broken = false;
+    execFileSync('rm', [join(folder, (await segmentsOf(folder))[0] as string)]);
+    await expect(spool.append(event('c'))).rejects.toThrow('`ENOENT`');
+    expect(spool.healthy()).toBe(false);
+    await spool.close();
+    expect(await segmentsOf(folder)).toEqual([]);
+  });
+
+  it('finds out by itself when the disk is back and records the outage', async () => {
+    const folder = await folderOfTest();
+    let broken = true;
+    const disk: SpoolDisk = {
+      ...nodeDisk,
+      write: (...args) => (broken ? Promise.reject(eio()) : nodeDisk.write(...args)),
+    };
+    const log = memoryLog();
+    const spool = await openSpool(folder, { disk, log, probeMs: 5 });
+    await expect(spool.append(event('a'))).rejects.toThrow();
+    await expect(spool.append(event('b'))).rejects.toThrow();
+    await new Promise((resolve) => setTimeout(resolve, 40));
+    expect(spool.healthy()).toBe(false);
+    broken = false;
+    await expect.poll(() => spool.healthy()).toBe(true);
+    expect((await linesOf(spool)).map((line) => line.entry)).toEqual([
+      expect.objectContaining({
+        kind: 'event',
+        name: 'record_restored',
+        detail: expect.objectContaining({ code: 'EIO', refused: 2 }),
+      }),
+    ]);
+    expect(log.messages).toEqual([
+      expect.stringContaining('calls are refused'),
+      expect.stringContaining('can be written again'),
+    ]);
+    await spool.close();
+  });
+
+  it('keeps a throwing subscriber from harming anybody else', async () => {
+    const log = memoryLog();
+    const spool = await openSpool(await folderOfTest(), { log });
+    const seen: number[] = [];
+    spool.subscribe(() => {
+      throw new Error('defect');
+    });
+    spool.subscribe((line) => seen.push(line.seq));
+    await spool.append(event('a'));
+    await spool.append(event('b'));
+    expect(seen).toEqual([1, 2]);
+    expect(log.messages).toHaveLength(2);
+    await spool.close();
+  });
+});
+
+/** Mounting needs a privilege that a container may lack. */
+function mountSmall(folder: string): boolean {
+  try {
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=256k', 'tmpfs', folder], { stdio: 'ignore' });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+describe('a disk that is really full', () => {
+  it('refuses, keeps what it had, and goes on when there is room', async (context) => {
+    const folder = await folderOfTest();
+    const mount = join(folder, 'small');
+    await mkdir(mount);
+    if (!mountSmall(mount)) context.skip('mounting a small file system is not permitted here');
+    onTestFinished(() => void execFileSync('umount', [mount]));
+    const spool = await openSpool(join(mount, 'spool'), { probeMs: 0, segmentBytes: 64 * 1024 });
+    const acked: SpoolLine[] = [];
+    const filler = 'x'.repeat(3000);
+    let refused: unknown;
+    while (refused === undefined) {
+      await spool.append(event('fill', { filler })).then(
+        (line) => acked.push(line),
+        (error) => {
+          refused = error;
+        },
+      );
+    }
+    expect(refused).toMatchObject({ code: 'TG_RECORD_UNAVAILABLE', cause: { code: 'ENOSPC' } });
+    expect(acked.length).toBeGreaterThan(50);
+    await expect(spool.append(event('fill', { filler }))).rejects.toThrow('`ENOSPC`');
+    execFileSync('mount', ['-o', 'remount,size=512k', mount]);
+    acked.push(await spool.append(event('room', { filler })));
+    expect(spool.healthy()).toBe(true);
+    expect(await linesOf(spool)).toEqual(acked);
+    await spool.close();
+    expect(await verifyChain(join(mount, 'spool'))).toMatchObject({ ok: true, lines: acked.length });
+    expect(await readFile(join(mount, 'spool', 'open-calls.json'), 'utf8')).toContain(`"seq":${acked.length}`);
+  });
+});
