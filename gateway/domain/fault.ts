@@ -26,12 +26,17 @@ export type FaultCode = keyof typeof FAULTS;
 export class Fault extends Error {
   readonly code: FaultCode;
   override readonly cause?: unknown;
+  /** the rule or budget behind a denial, `<bundle>/<rule>` */
+  readonly rule?: string | undefined;
+  readonly reason?: string | undefined;
 
-  constructor(code: FaultCode, message: string, cause?: unknown) {
+  constructor(code: FaultCode, message: string, cause?: unknown, denial?: { rule?: string | undefined; reason?: string | undefined }) {
     super(message);
     this.name = 'Fault';
     this.code = code;
     this.cause = cause;
+    this.rule = denial?.rule;
+    this.reason = denial?.reason;
   }
 
   get status(): number {

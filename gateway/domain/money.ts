@@ -17,12 +17,17 @@ export const usdToNano = (text: string): Nano => nano(scaled(text, 9));
 /** USD per million tokens as a decimal string → picodollars per token, exactly; at most six decimals. */
 export const usdPerMillionToPico = (text: string): Pico => pico(scaled(text, 6));
 
-/** Nano-dollars → a decimal string of US dollars with no trailing zeros: `0.0021`, `12`, `-0.5`. */
-export function nanoToUsd(amount: Nano): string {
-  const digits = (amount < 0n ? -amount : amount).toString().padStart(10, '0');
-  const fraction = digits.slice(-9).replace(/0+$/, '');
-  return `${amount < 0n ? '-' : ''}${digits.slice(0, -9)}${fraction && `.${fraction}`}`;
+function decimal(amount: bigint, digits: number): string {
+  const text = (amount < 0n ? -amount : amount).toString().padStart(digits + 1, '0');
+  const fraction = text.slice(-digits).replace(/0+$/, '');
+  return `${amount < 0n ? '-' : ''}${text.slice(0, -digits)}${fraction && `.${fraction}`}`;
 }
+
+/** Nano-dollars → a decimal string of US dollars with no trailing zeros: `0.0021`, `12`, `-0.5`. */
+export const nanoToUsd = (amount: Nano): string => decimal(amount, 9);
+
+/** Picodollars → a decimal string of US dollars with no trailing zeros. */
+export const picoToUsd = (amount: Pico): string => decimal(amount, 12);
 
 /** Nano-dollars as a double of US dollars, for conditions and displays, never for arithmetic that is kept. */
 export const nanoToNumber = (amount: Nano): number => Number(amount) / 1e9;

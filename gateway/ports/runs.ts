@@ -21,7 +21,7 @@ export interface StepTicket {
   readonly step: number;
   /** 1, or more for a retry of the same request */
   readonly attempt: number;
-  /** the run's first call here */
+  /** none of the run's calls was answered yet: `agent_startup` is judged */
   readonly first: boolean;
 }
 
@@ -29,11 +29,12 @@ export interface StepTicket {
 export interface RunUpdate {
   readonly at: EpochMs;
   readonly cost: Nano;
-  readonly labels: readonly string[];
   readonly conversation: Conversation;
   /** the answer relayed, as the next request will repeat it */
   readonly answer?: MessageMark | undefined;
   readonly issuedIds: readonly string[];
+  /** as given to `enter`: without an answer, the same request again is the next attempt of its step */
+  readonly requestHash?: string | undefined;
 }
 
 /** A tool call as it enters the run's log. */
@@ -55,6 +56,9 @@ export interface Runs {
   /** A permitted tool call enters the log. */
   sight(space: RunSpace, run: string, sighting: ToolSighting): void;
   update(space: RunSpace, run: string, change: RunUpdate): void;
+  /** Labels are sticky: a later rule of the same run sees them. */
+  label(space: RunSpace, run: string, labels: readonly string[], at: EpochMs): void;
+  /** `id` is `<tenant>/<key>/<run>`, `<tenant>/<agent>` or `<tenant>/<human>`. Survives a restart. */
   halt(kind: 'run' | 'agent' | 'human', id: string): void;
   halted(space: RunSpace, run: string, agent: string, human: string | undefined): 'run' | 'agent' | 'human' | undefined;
   /** True the first time this part (by hash) is seen in the run: an old result is not recorded again. */

@@ -6,15 +6,20 @@ export interface UpstreamRequest {
   /** path and query */
   readonly path: string;
   readonly method: string;
-  readonly headers: Readonly<Record<string, string | readonly string[]>>;
+  /** the caller's, as they arrived; hop-by-hop, forwarding and the gate's own headers are left out by the adapter */
+  readonly headers: Headers;
+  /** further headers to leave out, lower case: the caller's credential where the gate has its own */
+  readonly drop: readonly string[];
+  readonly credential: { readonly bearer: string } | { readonly header: string; readonly value: string } | undefined;
   readonly body: Uint8Array | undefined;
   readonly signal: AbortSignal;
 }
 
 export interface UpstreamReply {
   readonly status: number;
-  readonly headers: Headers;
-  /** Chunks as they come; not asking for the next one stops reading from the socket. Throws a Fault where the connection breaks. */
+  /** ready to be sent on: hop-by-hop headers, length and content coding are gone */
+  readonly headers: Readonly<Record<string, string | readonly string[]>>;
+  /** Decoded chunks as they come; not asking for the next one stops reading from the socket. Throws a Fault where the connection breaks. */
   readonly body: AsyncIterable<Uint8Array>;
 }
 

@@ -1,0 +1,182 @@
+import { hash } from 'node:crypto';
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { sinks as sinkKinds } from './audit/sinks/_all.ts';
+import { scanOpen } from './audit/recovery.ts';
+import { type Shipper, startShipper } from './audit/shipper.ts';
+import { openSpool } from './audit/spool.ts';
+import type { LoadedConfig } from './config/load.ts';
+import { detectors as allDetectors } from './detectors/_all.ts';
+import { dialects as allDialects } from './dialects/_all.ts';
+import type { Budget } from './domain/budget.ts';
+import type { JsonObject } from './domain/json.ts';
+import { createIdentity } from './identity/identity.ts';
+import { Noses } from './pipeline/detect.ts';
+import type { Destination, Gateway, Limits } from './pipeline/gateway.ts';
+import { recover, type Recovered } from './pipeline/recover.ts';
+import { compilePolicy } from './policy/compile-policy.ts';
+import type { Judge, SourceFile } from './policy/judge.ts';
+import type { Dialect } from './ports/dialect.ts';
+import type { Log } from './ports/log.ts';
+import { compilePrices } from './price/compile.ts';
+import type { Cashier } from './price/cashier.ts';
+import { openEmbedded } from './stores/embedded/open-embedded.ts';
+import { createIds, systemClock } from './telemetry/clock.ts';
+import { createMetrics } from './telemetry/metrics.ts';
+import { openUpstream } from './upstream/http.ts';
+
+const sha256 = (text: string): string => hash('sha256', text, 'hex');
+
+/** The files that rules and prices are compiled from, already read. */
+export interface Sources {
+  readonly policies: readonly SourceFile[];
+  readonly prices: readonly SourceFile[];
+}
+
+/** The gate with everything in it that outlives a reload. */
+export interface House {
+  /** the gate in force; each call takes it once and keeps it */
+  readonly gate: () => Gateway;
+  readonly noses: Noses;
+  readonly recovered: Recovered;
+  readonly scrape: () => Promise<{ contentType: string; body: string }>;
+  /** why no call should come here now; empty: ready */
+  readonly unready: () => string[];
+  /** Compiles new rules and prices and swaps them whole. Throws a PolicyFault or PriceFault and changes nothing. */
+  readonly reload: (sources: Sources) => void;
+  readonly close: () => Promise<void>;
+}
+
+/** Compiles policies. Throws a PolicyFault with every mistake. */
+export const judgeOf = (files: readonly SourceFile[]): Judge => compilePolicy(files, sha256, allDetectors);
+
+/** Compiles price tables. Throws a PriceFault with every mistake. */
+export const cashierOf = (files: readonly SourceFile[]): Cashier => compilePrices(files, sha256);
+
+/** Names of the wire languages that `dialects:` may list. */
+export const dialectNames = (): string[] => allDialects.map((d) => d.name);
+
+/** What in a configuration contradicts the rooms: unknown dialects, providers and sinks, for `check` and for the start. */
+export function configProblems(config: LoadedConfig, cashier: Cashier): string[] {
+  const problems: string[] = [];
+  for (const [name, upstream] of Object.entries(config.upstreams)) {
+    for (const dialect of upstream.dialects) {
+      if (!allDialects.some((d) => d.name === dialect)) problems.push(`upstream \`${name}\`: unknown dialect \`${dialect}\`; known are ${dialectNames().join(', ')}`);
+    }
+    const provider = upstream.prices ?? name;
+    if (!cashier.providers.includes(provider)) {
+      problems.push(`upstream \`${name}\`: no price table is called \`${provider}\`; known are ${cashier.providers.join(', ')}: add \`prices:\` to the upstream or a file to the pricing folder`);
+    }
+  }
+  for (const { type } of config.sinks) {
+    if (!sinkKinds.some((kind) => kind.type === type)) problems.push(`sink \`${type}\` is unknown; known are ${sinkKinds.map((k) => k.type).join(', ')}`);
+  }
+  return problems;
+}
+
+/** Opens every room in order and builds the gate; recovery is done when it resolves. */
+export async function compose(config: LoadedConfig, sources: Sources, log: Log, unpoliced: boolean): Promise<House> {
+  const judge = judgeOf(sources.policies);
+  const cashier = cashierOf(sources.prices);
+  const problems = configProblems(config, cashier);
+  if (problems.length > 0) throw new Error(problems.map((p) => `${config.file}: ${p}`).join('\n'));
+  mkdirSync(config.state, { recursive: true, mode: 0o700 });
+  const clock = systemClock();
+  const metrics = createMetrics();
+  const spool = await openSpool(join(config.state, 'spool'), { log });
+  const store = openEmbedded(join(config.state, 'tollgate.db'), { clock });
+  const { open } = await scanOpen(spool, { since: spool.head().seq });
+  const recovered = await recover({ spool, open, calls: store.calls, ledger: store.ledger, policy: judge.digest, prices: cashier.digest });
+  const unindex = spool.subscribe(({ seq, entry }) => {
+    if (entry.kind === 'seal') store.calls.add(seq, entry);
+  });
+  metrics.unpoliced(unpoliced);
+  metrics.spoolHealthy(true);
+  const detectors = new Map(allDetectors.map((d) => [d.name, d]));
+  const upstream = openUpstream({ headersTimeoutMs: config.limits.headers_timeout_s * 1000, idleTimeoutMs: config.limits.idle_timeout_s * 1000 });
+  let gate: Gateway = Object.freeze({
+    destinations: destinationsOf(config),
+    budgets: config.budgets.map(budgetOf),
+    judge,
+    cashier,
+    detectors,
+    identity: createIdentity(config.access, store.keys, clock),
+    ledger: store.ledger,
+    runs: store.runs,
+    calls: store.calls,
+    spool,
+    upstream,
+    clock,
+    ids: createIds(clock),
+    metrics,
+    log,
+    limits: limitsOf(config),
+    unpoliced,
+  });
+  const shippers = await startShippers(config, spool, metrics, log);
+  return {
+    gate: () => gate,
+    noses: new Noses(detectors, log),
+    recovered,
+    scrape: () => metrics.scrape(),
+    unready() {
+      const healthy = spool.healthy();
+      metrics.spoolHealthy(healthy);
+      return [...(healthy ? [] : ['the record cannot be written']), ...(store.healthy() ? [] : ['the store cannot be written'])];
+    },
+    reload(next) {
+      gate = Object.freeze({ ...gate, judge: judgeOf(next.policies), cashier: cashierOf(next.prices) });
+    },
+    async close() {
+      await Promise.all(shippers.map((s) => s.stop()));
+      await upstream.close();
+      unindex();
+      await spool.close();
+      store.close();
+    },
+  };
+}
+
+function destinationsOf(config: LoadedConfig): Map<string, Destination> {
+  return new Map(
+    Object.entries(config.upstreams).map(([name, upstream]) => {
+      const url = new URL(upstream.base_url);
+      const destination: Destination = {
+        name,
+        origin: url.origin,
+        basePath: url.pathname.replace(/\/+$/, ''),
+        dialects: upstream.dialects.map((wanted) => allDialects.find((d) => d.name === wanted) as Dialect),
+        credential: upstream.credential,
+        prices: upstream.prices ?? name,
+        routes: upstream.routes.map((route) => (typeof route === 'string' ? { name: route, methods: ['GET', 'HEAD'] } : route)),
+      };
+      return [name, destination];
+    }),
+  );
+}
+
+const budgetOf = ({ scope, window, limit_usd, match }: LoadedConfig['budgets'][number]): Budget => ({ scope, window, limit: limit_usd as Budget['limit'], match });
+
+function limitsOf({ limits }: LoadedConfig): Limits {
+  const mega = 1024 * 1024;
+  return {
+    requestBytes: limits.request_mb * mega,
+    replyBytes: limits.reply_mb * mega,
+    minUseful: limits.min_useful_tokens,
+    leaseMs: limits.lease_s * 1000,
+    keepAliveMs: limits.keep_alive_s * 1000,
+    onAbort: limits.on_abort,
+    drainMs: limits.drain_s * 1000,
+    drainBytes: limits.drain_mb * mega,
+  };
+}
+
+async function startShippers(config: LoadedConfig, spool: Parameters<typeof startShipper>[0]['spool'], metrics: Gateway['metrics'], log: Log): Promise<Shipper[]> {
+  const opened = config.sinks.map(({ type, ...options }) => {
+    const kind = sinkKinds.find((k) => k.type === type) as (typeof sinkKinds)[number];
+    return kind.open(options as JsonObject, { stdout: process.stdout });
+  });
+  const twice = opened.find((sink, i) => opened.findIndex((other) => other.name === sink.name) !== i);
+  if (twice) throw new Error(`${config.file}: two sinks are called \`${twice.name}\`; give one a \`name\``);
+  return Promise.all(opened.map((sink) => startShipper({ spool, sink, cursorFile: join(config.state, `cursor-${sink.name}.json`), metrics, log })));
+}

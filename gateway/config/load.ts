@@ -1,0 +1,132 @@
+import { isIP } from 'node:net';
+import { dirname, resolve } from 'node:path';
+import type { z } from 'zod';
+import { nearest, type Path, type Problem, problemText, readSource, type Source } from '../domain/source.ts';
+import { type Config, configSchema } from './schema.ts';
+
+/** A configuration that cannot be used; every mistake of the file at once. */
+export class ConfigFault extends Error {
+  readonly problems: readonly Problem[];
+  constructor(problems: readonly Problem[]) {
+    super(problems.map(problemText).join('\n'));
+    this.name = 'ConfigFault';
+    this.problems = problems;
+  }
+}
+
+/** A checked configuration with its paths made absolute, relative to the file. */
+export interface LoadedConfig extends Config {
+  readonly file: string;
+  readonly folder: string;
+}
+
+type Env = Readonly<Record<string, string | undefined>>;
+
+/** Reads a configuration from its text. Throws a ConfigFault that names file, line and column of every mistake. */
+export function loadConfig(file: string, text: string, env: Env): LoadedConfig {
+  const source = readSource(file, text);
+  if (source.problems.length > 0) throw new ConfigFault(source.problems);
+  const problems: Problem[] = [];
+  const value = substitute(source, source.value, [], env, problems);
+  const parsed = configSchema.safeParse(value ?? {});
+  if (!parsed.success) throw new ConfigFault([...problems, ...parsed.error.issues.flatMap((issue) => explain(source, issue))]);
+  problems.push(...contradictions(source, parsed.data));
+  if (problems.length > 0) throw new ConfigFault(problems);
+  const folder = dirname(resolve(file));
+  const at = (path: string): string => resolve(folder, path);
+  const { state, policies, pricing } = parsed.data;
+  return {
+    ...parsed.data,
+    file,
+    folder,
+    state: at(state),
+    ...(policies !== undefined && { policies: at(policies) }),
+    ...(pricing !== undefined && { pricing: at(pricing) }),
+  };
+}
+
+const VARIABLE = /\$\{([^}]*)\}/g;
+
+/** Replaces `${NAME}` in every string; an unset variable is an error, for an empty credential would be a silent one. */
+function substitute(source: Source, value: unknown, path: Path, env: Env, problems: Problem[]): unknown {
+  if (typeof value === 'string') {
+    return value.replace(VARIABLE, (whole, name: string) => {
+      const found = env[name];
+      if (found !== undefined && found !== '') return found;
+      problems.push(source.problem(path, `environment variable \`${name}\` is not set; set it or take \`${whole}\` out`));
+      return whole;
+    });
+  }
+  if (Array.isArray(value)) return value.map((item, i) => substitute(source, item, [...path, i], env, problems));
+  if (typeof value === 'object' && value !== null) {
+    return Object.fromEntries(Object.entries(value).map(([name, item]) => [name, substitute(source, item, [...path, name], env, problems)]));
+  }
+  return value;
+}
+
+function explain(source: Source, issue: z.core.$ZodIssue): Problem[] {
+  const path = issue.path.filter((step): step is string | number => typeof step !== 'symbol');
+  if (issue.code === 'unrecognized_keys') {
+    return issue.keys.map((key) => {
+      const known = nearest(key, knownKeys(path));
+      return source.problem([...path, key], `unknown key \`${key}\`${known ? `; did you mean \`${known}\`?` : ''}`, { key: true });
+    });
+  }
+  if (issue.code === 'invalid_union') {
+    const inner = issue.errors.flat().find((e) => e.code !== 'invalid_type') ?? issue.errors.flat()[0];
+    if (inner) return explain(source, { ...inner, path: [...issue.path, ...inner.path] } as z.core.$ZodIssue);
+  }
+  const where = path.length === 0 ? '' : ` in \`${path.join('.')}\``;
+  return [source.problem(path, `${issue.message.charAt(0).toLowerCase()}${issue.message.slice(1)}${where}`)];
+}
+
+/** The keys that an object at `path` may have, read from the schema itself. */
+function knownKeys(path: Path): string[] {
+  let schema: unknown = configSchema;
+  for (const step of path) schema = below(unwrap(schema), step);
+  const shape = (unwrap(schema) as { shape?: Record<string, unknown> } | undefined)?.shape;
+  return shape ? Object.keys(shape) : [];
+}
+
+interface Definition {
+  readonly innerType?: unknown;
+  readonly element?: unknown;
+  readonly valueType?: unknown;
+}
+
+const definition = (schema: unknown): Definition | undefined => (schema as { def?: Definition } | undefined)?.def;
+
+function unwrap(schema: unknown): unknown {
+  let inner = schema;
+  while (definition(inner)?.innerType !== undefined) inner = definition(inner)?.innerType;
+  return inner;
+}
+
+function below(schema: unknown, step: string | number): unknown {
+  const def = definition(schema);
+  if (def?.element !== undefined) return def.element;
+  if (def?.valueType !== undefined) return def.valueType;
+  return (schema as { shape?: Record<string, unknown> } | undefined)?.shape?.[step];
+}
+
+/** What each value allows but all together do not. */
+function contradictions(source: Source, config: Config): Problem[] {
+  const problems: Problem[] = [];
+  if (config.access === 'open' && !isLoopback(config.listen.host)) {
+    problems.push(
+      source.problem(['listen', 'host'], `\`access: open\` serves the local developer only, and \`${config.listen.host}\` is not a loopback address; set \`access: keys\` or \`host: 127.0.0.1\``),
+    );
+  }
+  if (Object.keys(config.upstreams).length === 0) problems.push(source.problem(['upstreams'], 'there is no upstream; name at least one'));
+  for (const name of ['run', 'healthz', 'readyz', 'mcp', 'hooks']) {
+    if (name in config.upstreams) problems.push(source.problem(['upstreams', name], `an upstream cannot be called \`${name}\`: that path has a meaning of its own`, { key: true }));
+  }
+  return problems;
+}
+
+/** 127.0.0.0/8, ::1 or localhost. */
+export function isLoopback(host: string): boolean {
+  const bare = host.replace(/^\[(.*)\]$/, '$1');
+  if (bare === 'localhost' || bare === '::1') return true;
+  return isIP(bare) === 4 && bare.startsWith('127.');
+}

@@ -1,0 +1,84 @@
+import { z } from 'zod';
+import { SCOPES, WINDOWS } from '../domain/budget.ts';
+import { usdToNano } from '../domain/money.ts';
+
+/** US dollars: a number or a decimal string, more than zero, at most nine decimals. */
+const usd = z.union([z.number(), z.string()]).transform((value, ctx) => {
+  try {
+    const amount = usdToNano(typeof value === 'number' ? String(value) : value);
+    if (amount > 0n) return amount;
+    ctx.addIssue({ code: 'custom', message: 'a limit is more than zero' });
+  } catch (error) {
+    ctx.addIssue({ code: 'custom', message: error instanceof Error ? error.message : 'no amount in US dollars' });
+  }
+  return z.NEVER;
+});
+
+const credential = z.union([
+  z.strictObject({ bearer: z.string().min(1) }),
+  z.strictObject({ header: z.string().regex(/^[a-z0-9-]+$/, 'a header name in lower case'), value: z.string().min(1) }),
+]);
+
+const route = z.union([
+  z.string().regex(/^[a-z0-9_-]+$/, 'the first path segment below the version, such as `models`'),
+  z.strictObject({ name: z.string().regex(/^[a-z0-9_-]+$/), methods: z.array(z.enum(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'])).min(1) }),
+]);
+
+const baseUrl = z.string().refine((text) => URL.canParse(text) && /^https?:$/.test(new URL(text).protocol), 'an http or https URL, such as https://api.example.com');
+
+const upstream = z.strictObject({
+  base_url: baseUrl,
+  dialects: z.array(z.string()).min(1),
+  credential: credential.optional(),
+  /** the price table's provider, where it is not called like the upstream */
+  prices: z.string().optional(),
+  routes: z.array(route).default([]),
+});
+
+const budget = z.strictObject({
+  scope: z.enum(SCOPES),
+  window: z.enum(WINDOWS).default('total'),
+  limit_usd: usd,
+  match: z.string().min(1).optional(),
+});
+
+const limits = z
+  .strictObject({
+    request_mb: z.number().positive().max(1024).default(64),
+    reply_mb: z.number().positive().max(1024).default(64),
+    min_useful_tokens: z.int().min(1).default(1024),
+    lease_s: z.number().positive().default(600),
+    keep_alive_s: z.number().positive().default(15),
+    on_abort: z.enum(['drain', 'cancel']).default('drain'),
+    drain_s: z.number().min(0).default(30),
+    drain_mb: z.number().min(0).default(1),
+    headers_timeout_s: z.number().positive().default(600),
+    idle_timeout_s: z.number().positive().default(600),
+    shutdown_s: z.number().min(0).default(30),
+  })
+  .prefault({});
+
+/** The configuration file: strict keys everywhere, so that a typo is an error and not a default. */
+export const configSchema = z.strictObject({
+  listen: z.strictObject({ host: z.string().min(1).default('127.0.0.1'), port: z.int().min(0).max(65535).default(8787) }).prefault({}),
+  office: z
+    .strictObject({
+      host: z.string().min(1).default('127.0.0.1'),
+      port: z.int().min(0).max(65535).default(8788),
+      /** further Host names the office answers to */
+      hosts: z.array(z.string().min(1)).default([]),
+    })
+    .prefault({}),
+  upstreams: z.record(z.string().regex(/^[a-z0-9][a-z0-9-]*$/, 'an upstream is named in lower case letters, digits and `-`'), upstream),
+  access: z.enum(['open', 'keys']).default('open'),
+  state: z.string().min(1).default('./data'),
+  policies: z.string().min(1).optional(),
+  pricing: z.string().min(1).optional(),
+  budgets: z.array(budget).default([]),
+  /** where receipts are shipped to; each kind reads its own options */
+  sinks: z.array(z.looseObject({ type: z.string() })).default([]),
+  limits,
+  log: z.strictObject({ level: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info') }).prefault({}),
+});
+
+export type Config = z.output<typeof configSchema>;

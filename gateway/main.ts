@@ -1,0 +1,133 @@
+import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { openOfficeDoor } from './admin/office-door.ts';
+import { compose, type Sources } from './compose.ts';
+import type { LoadedConfig } from './config/load.ts';
+import { exchange } from './pipeline/exchange.ts';
+import { turnAway } from './pipeline/turn-away.ts';
+import type { SourceFile } from './policy/judge.ts';
+import type { Log } from './ports/log.ts';
+import { openDataDoor } from './server/data-door.ts';
+import { listen } from './server/listen.ts';
+import { createLog } from './telemetry/log.ts';
+
+export interface StartOptions {
+  readonly log?: Log | undefined;
+  /** start without any rule; shouted in console, log and metrics */
+  readonly allowUnpoliced?: boolean | undefined;
+}
+
+/** A gate that is listening. */
+export interface Running {
+  readonly data: { readonly host: string; readonly port: number };
+  readonly office: { readonly host: string; readonly port: number };
+  readonly policy: string;
+  readonly rules: number;
+  readonly recovered: { readonly lapsed: number; readonly indexed: number; readonly released: number };
+  /** Reads policies and prices again and swaps them whole; what is invalid changes nothing and is thrown. */
+  reload(): void;
+  /** Takes no new call, finishes those in flight within `limits.shutdown_s`, and closes everything. */
+  stop(): Promise<void>;
+}
+
+/** Reads the YAML files of a folder, one level of bundle folders included. Throws where the folder is missing. */
+function yamlFiles(folder: string, name: RegExp): SourceFile[] {
+  const found: SourceFile[] = [];
+  for (const entry of readdirSync(folder).sort()) {
+    const path = join(folder, entry);
+    if (statSync(path).isDirectory()) {
+      for (const inner of readdirSync(path).sort()) if (name.test(inner)) found.push({ path: join(path, inner), text: readFileSync(join(path, inner), 'utf8') });
+    } else if (name.test(entry)) found.push({ path, text: readFileSync(path, 'utf8') });
+  }
+  return found;
+}
+
+/** The policy and price files a configuration names. Throws an Error that says which setting is missing. */
+export function readSources(config: LoadedConfig, allowUnpoliced: boolean): Sources {
+  const policies = config.policies === undefined ? [] : readFolder(config, 'policies', config.policies, /^policy\.ya?ml$/);
+  if (policies.length === 0 && !allowUnpoliced) {
+    throw new Error(`${config.file}: there is no policy; set \`policies:\` to a folder with a \`policy.yaml\`, or start with --allow-unpoliced`);
+  }
+  if (policies.length === 0) policies.push({ path: '--allow-unpoliced', text: 'policy: tollgate/v1\nname: unpoliced\ndefault: allow\nrules: []\n' });
+  const prices = config.pricing === undefined ? [] : readFolder(config, 'pricing', config.pricing, /\.ya?ml$/);
+  if (prices.length === 0) throw new Error(`${config.file}: there is no price table; set \`pricing:\` to a folder with one`);
+  return { policies, prices };
+}
+
+function readFolder(config: LoadedConfig, key: string, folder: string, name: RegExp): SourceFile[] {
+  try {
+    return yamlFiles(folder, name);
+  } catch (error) {
+    throw new Error(`${config.file}: \`${key}: ${folder}\` cannot be read: ${error instanceof Error ? error.message : 'unknown'}`, { cause: error });
+  }
+}
+
+/** Starts the gate: rooms, recovery, both doors. Throws with file, line and column where something it is given is wrong. */
+export async function startGateway(config: LoadedConfig, options: StartOptions = {}): Promise<Running> {
+  const log = options.log ?? createLog({ level: config.log.level === 'debug' ? 'info' : config.log.level });
+  const unpoliced = options.allowUnpoliced ?? false;
+  const house = await compose(config, readSources(config, unpoliced), log, unpoliced && config.policies === undefined);
+  const door = openDataDoor({
+    maxRequestBytes: () => house.gate().limits.requestBytes,
+    exchange: (call, reply) => exchange(house.gate(), house.noses, call, reply),
+    turnAway: (call, reply, fault) => turnAway(house.gate(), call.arrival, reply, fault),
+  });
+  const office = openOfficeDoor({
+    calls: house.gate().calls,
+    spool: house.gate().spool,
+    scrape: house.scrape,
+    unready: house.unready,
+    hosts: config.office.hosts,
+    onError: (error) => log.error({ error: error instanceof Error ? error.stack : String(error) }, 'the office failed'),
+  });
+  try {
+    const data = await listen(door.server, config.listen.host, config.listen.port);
+    const desk = await listen(office, config.office.host, config.office.port);
+    await house.gate().spool.append({ kind: 'event', at: house.gate().clock.now(), name: 'started', detail: { policy: house.gate().judge.digest, prices: house.gate().cashier.digest, recovered: { ...house.recovered } } });
+    return running(config, house, door, office, log, { data, office: desk }, unpoliced);
+  } catch (error) {
+    door.server.close();
+    office.close();
+    await house.close();
+    throw error;
+  }
+}
+
+function running(
+  config: LoadedConfig,
+  house: Awaited<ReturnType<typeof compose>>,
+  door: ReturnType<typeof openDataDoor>,
+  office: ReturnType<typeof openOfficeDoor>,
+  log: Log,
+  places: Pick<Running, 'data' | 'office'>,
+  unpoliced: boolean,
+): Running {
+  const { metrics, spool, clock } = house.gate();
+  return {
+    ...places,
+    policy: house.gate().judge.digest,
+    rules: house.gate().judge.size,
+    recovered: house.recovered,
+    reload() {
+      try {
+        house.reload(readSources(config, unpoliced));
+        metrics.reload('policy', true);
+        const gate = house.gate();
+        log.info({ policy: gate.judge.digest, prices: gate.cashier.digest }, 'rules and prices were reloaded');
+        spool.append({ kind: 'event', at: clock.now(), name: 'reloaded', detail: { policy: gate.judge.digest, prices: gate.cashier.digest } }).catch((error: unknown) => {
+          log.error({ error: error instanceof Error ? error.message : 'unknown' }, 'the reload could not be recorded');
+        });
+      } catch (error) {
+        metrics.reload('policy', false);
+        log.error({ error: error instanceof Error ? error.message : 'unknown' }, 'the reload was refused; the old rules and prices stay in force');
+        throw error;
+      }
+    },
+    async stop() {
+      await door.drain(config.limits.shutdown_s * 1000);
+      office.closeAllConnections();
+      await new Promise<void>((resolve) => office.close(() => resolve()));
+      await house.close();
+    },
+  };
+}

@@ -1,0 +1,50 @@
+import type { Gateway } from './gateway.ts';
+import type { Reply } from './reply.ts';
+
+/** The upstream side of a call whose caller may leave: cancels at once or lets it finish for a while, as configured. */
+export interface Carrier {
+  /** aborts the upstream request */
+  readonly signal: AbortSignal;
+  readonly callerLeft: boolean;
+  abort(): void;
+  /** Counts bytes read after the caller left; aborts when there were enough. */
+  drained(bytes: number): void;
+  close(): void;
+}
+
+export function openCarrier({ limits }: Gateway, reply: Reply): Carrier {
+  const controller = new AbortController();
+  let timer: NodeJS.Timeout | undefined;
+  let left = reply.gone.aborted;
+  let drained = 0;
+  const onGone = (): void => {
+    left = true;
+    if (limits.onAbort === 'cancel') controller.abort();
+    else timer = setTimeout(() => controller.abort(), limits.drainMs);
+  };
+  if (left) onGone();
+  else reply.gone.addEventListener('abort', onGone, { once: true });
+  return {
+    signal: controller.signal,
+    get callerLeft() {
+      return left;
+    },
+    abort: () => controller.abort(),
+    drained(bytes) {
+      drained += bytes;
+      if (drained > limits.drainBytes) controller.abort();
+    },
+    close() {
+      reply.gone.removeEventListener('abort', onGone);
+      clearTimeout(timer);
+    },
+  };
+}
+
+/** Calls `beat` every `ms` until stopped; the process may end while it runs. */
+export function heartbeat(ms: number, beat: () => void): () => void {
+  const timer = setInterval(beat, ms);
+  timer.unref();
+  return () => clearInterval(timer);
+}
+

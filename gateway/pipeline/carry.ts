@@ -1,0 +1,130 @@
+import { Fault } from '../domain/fault.ts';
+import { type CallId, epochMs } from '../domain/scalars.ts';
+import type { Reading } from '../ports/dialect.ts';
+import type { Arrival, Caller } from '../ports/identity.ts';
+import type { UpstreamReply } from '../ports/upstream.ts';
+import { type Carrier, heartbeat, openCarrier } from './carrier.ts';
+import type { ChargeTerms } from './charge.ts';
+import type { Claim } from './claim.ts';
+import type { Gateway } from './gateway.ts';
+import { NOT_SERVED, type Outcome } from './outcome.ts';
+import type { Permit } from './permit.ts';
+import { dispatch } from './relay.ts';
+import { relayStream } from './relay-stream.ts';
+import { hearUnary, readWhole } from './relay-unary.ts';
+import type { Reply } from './reply.ts';
+import type { Hearing } from './review-unary.ts';
+import { gateHeaders, refuse, sayRefusal } from './say.ts';
+import type { Trail } from './trail.ts';
+
+/** One permitted call on its way; `reading`, `hearing` and `terms` only where the language is known. */
+export interface Carriage {
+  readonly gate: Gateway;
+  readonly route: Claim;
+  readonly arrival: Arrival;
+  readonly caller: Caller;
+  readonly permit: Permit;
+  readonly trail: Trail;
+  readonly reply: Reply;
+  /** the hold to renew while the call lives */
+  readonly leaseOf: CallId | undefined;
+  readonly reading?: Reading;
+  readonly hearing?: Hearing;
+  readonly terms?: ChargeTerms;
+}
+
+/** Carries a call and says its answer. Never throws for what an upstream or a caller does; the outcome tells what came of it. */
+export async function carry(carriage: Carriage): Promise<Outcome> {
+  const { gate, reply, trail } = carriage;
+  const carrier = openCarrier(gate, reply);
+  const stop = keepLease(gate, carriage.leaseOf);
+  try {
+    const upstream = await send(carriage, carrier);
+    if (!upstream) return await unreached(carriage, carrier);
+    trail.status = upstream.status;
+    return await answer(carriage, carrier, upstream);
+  } catch (error) {
+    if (carrier.callerLeft) return { ...broken, ending: 'client_left' };
+    refuse(trail, error);
+    sayRefusal(gate, trail, carriage.route.tongue, reply, error);
+    return broken;
+  } finally {
+    stop();
+    carrier.close();
+  }
+}
+
+const broken: Outcome = { ...NOT_SERVED, ending: 'upstream_broke', served: true };
+
+/** Undefined where the upstream was certainly not reached; then `carriage.trail` holds the fault. */
+async function send({ gate, route, arrival, caller, permit, trail, reply }: Carriage, carrier: Carrier): Promise<UpstreamReply | undefined> {
+  gate.metrics.overhead(trail.elapsedMs() / 1000);
+  try {
+    const { method, headers } = arrival;
+    const out = { gate, claim: route, method, headers, ownsGatewayKey: caller.ownsGatewayKey, permit, signal: carrier.signal };
+    return await dispatch(out, (n) => n > 1 && trail.note(`upstream attempt ${n}`));
+  } catch (error) {
+    if (!(error instanceof Fault) || error.code !== 'TG_UPSTREAM_UNREACHABLE') throw error;
+    refuse(trail, error);
+    sayRefusal(gate, trail, route.tongue, reply, error);
+    return undefined;
+  }
+}
+
+async function unreached({ reply }: Carriage, carrier: Carrier): Promise<Outcome> {
+  return { ...NOT_SERVED, ending: carrier.callerLeft && !reply.started ? 'client_left' : 'upstream_error' };
+}
+
+async function answer(carriage: Carriage, carrier: Carrier, upstream: UpstreamReply): Promise<Outcome> {
+  const { reading, hearing, terms } = carriage;
+  if (upstream.status >= 300 || !reading || !hearing || !terms) return passThrough(carriage, carrier, upstream);
+  const type = String(upstream.headers['content-type'] ?? '');
+  if (type.startsWith('text/event-stream')) {
+    const { gate, reply, trail, route } = carriage;
+    reply.head(upstream.status, { ...upstream.headers, ...gateHeaders(trail), 'x-accel-buffering': 'no' });
+    const onFirstByte = (): void => {
+      trail.firstByteTicks ??= gate.clock.ticks();
+    };
+    const reader = (route.dialect ?? hearing.dialect).openStream(reading);
+    return relayStream({ hearing, terms, reader, reply, carrier, onFirstByte }, upstream);
+  }
+  const bytes = await readWhole(upstream, carriage.gate.limits.replyBytes, carrier);
+  const { outcome, body, refusal } = hearUnary(hearing, terms, bytes);
+  if (carrier.callerLeft) return { ...outcome, ending: 'client_left' };
+  sayUnary(carriage, upstream, body, refusal);
+  return refusal ? { ...outcome, ending: refusal.code === 'TG_POLICY_DENIED' ? 'denied' : outcome.ending } : outcome;
+}
+
+function sayUnary({ gate, reply, route, trail }: Carriage, upstream: UpstreamReply, body: Uint8Array, refusal: Fault | undefined): void {
+  if (refusal) {
+    refuse(trail, refusal);
+    sayRefusal(gate, trail, route.tongue, reply, refusal);
+    return;
+  }
+  trail.firstByteTicks = gate.clock.ticks();
+  reply.head(upstream.status, { ...upstream.headers, ...gateHeaders(trail), 'content-length': String(body.length) });
+  reply.end(body);
+}
+
+/** An upstream's refusal, or an open route: head and body as they are. A refusal costs nothing (meter.md 3.2). */
+async function passThrough({ gate, reply, trail, hearing }: Carriage, carrier: Carrier, upstream: UpstreamReply): Promise<Outcome> {
+  reply.head(upstream.status, { ...upstream.headers, ...gateHeaders(trail) });
+  for await (const chunk of upstream.body) {
+    trail.firstByteTicks ??= gate.clock.ticks();
+    if (carrier.callerLeft) break;
+    await reply.write(chunk);
+  }
+  reply.end();
+  if (carrier.callerLeft) return { ...NOT_SERVED, ending: 'client_left' };
+  return { ...NOT_SERVED, ending: hearing && upstream.status >= 300 ? 'upstream_error' : 'completed' };
+}
+
+/** A call that lives longer than its lease renews it; a failed renewal is a log line, the hold then lapses as a charge. */
+function keepLease(gate: Gateway, id: CallId | undefined): () => void {
+  if (id === undefined) return () => {};
+  return heartbeat(gate.limits.leaseMs / 3, () => {
+    gate.ledger.renew(id, epochMs(gate.clock.now() + gate.limits.leaseMs)).catch((error: unknown) => {
+      gate.log.warn({ call: id, error: error instanceof Error ? error.message : 'unknown' }, 'a hold could not be renewed');
+    });
+  });
+}

@@ -1,0 +1,44 @@
+import { nano, type Nano } from '../domain/scalars.ts';
+import type { Cost, Quote } from '../domain/pricing.ts';
+import { summarize, type Usage, type UsageEntry } from '../domain/usage.ts';
+import type { Cashier } from '../price/cashier.ts';
+import type { EpochMs } from '../domain/scalars.ts';
+import type { Outcome } from './outcome.ts';
+
+export interface ChargeTerms {
+  readonly cashier: Cashier;
+  readonly provider: string;
+  readonly model: string;
+  readonly at: EpochMs;
+  readonly quote: Quote;
+  /** what the ledger holds for the call */
+  readonly held: Nano;
+  /** the output cap the request was carried with */
+  readonly outputCap: number;
+}
+
+/**
+ * What a finished call is charged. Exact usage is charged as it is and the rest of the hold comes back. Anything less keeps the whole
+ * hold, or more where the input that was seen together with the whole output cap would cost more (meter.md 3.2). A call that was
+ * certainly not served costs nothing.
+ */
+export function chargeOf(terms: ChargeTerms, outcome: Outcome): { readonly amount: Nano; readonly cost: Cost | undefined } {
+  if (!outcome.served) return { amount: nano(0n), cost: undefined };
+  const { usage } = outcome;
+  if (usage === undefined) return { amount: terms.held, cost: undefined };
+  const cost = terms.cashier.cost(terms.provider, terms.model, usage, terms.at);
+  if (usage.certainty === 'exact') return { amount: cost.total, cost };
+  const worst = terms.cashier.cost(terms.provider, terms.model, atOutputCap(usage, terms.outputCap, outcome.outputFloor), terms.at);
+  return { amount: largest(terms.held, cost.total, worst.total), cost };
+}
+
+/** Usage as it may have become: the input seen, and output up to the cap. */
+function atOutputCap(usage: Usage, outputCap: number, outputFloor: number): Usage {
+  const [first, ...rest] = usage.entries;
+  if (!first) return usage;
+  const output = Math.max(outputCap, outputFloor, summarize(usage).output);
+  const entry: UsageEntry = { ...first, leaves: { ...first.leaves, output } };
+  return { ...usage, entries: [entry, ...rest] };
+}
+
+const largest = (...amounts: readonly Nano[]): Nano => amounts.reduce((a, b) => (b > a ? b : a));

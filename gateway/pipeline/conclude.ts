@@ -1,0 +1,98 @@
+import type { BeginEntry } from '../domain/receipt.ts';
+import { nanoToUsd } from '../domain/money.ts';
+import type { Principal } from '../domain/principal.ts';
+import { summarize } from '../domain/usage.ts';
+import type { Nano } from '../domain/scalars.ts';
+import type { Conversation, RunSpace } from '../ports/runs.ts';
+import { type ChargeTerms, chargeOf } from './charge.ts';
+import type { Gateway } from './gateway.ts';
+import type { Outcome } from './outcome.ts';
+import type { Hold } from './reserve.ts';
+import type { Trail } from './trail.ts';
+
+/** The write-ahead line; nothing is carried before it is durable. Throws a Fault (`TG_RECORD_UNAVAILABLE`). */
+export async function begin(gate: Gateway, trail: Trail, principal: Principal, hold: Hold): Promise<void> {
+  const entry: BeginEntry = {
+    kind: 'begin',
+    id: trail.id,
+    at: trail.at,
+    principal,
+    step: trail.step,
+    upstream: trail.upstream,
+    dialect: trail.dialect,
+    model: trail.model,
+    hold: { amount: hold.amount.toString(), accounts: hold.accounts.map((a) => a.id) },
+  };
+  await gate.spool.append(entry);
+}
+
+/** Charges what the call came to. A ledger that does not answer keeps the hold, which lapses as a charge. */
+export async function settle(gate: Gateway, trail: Trail, hold: Hold, terms: ChargeTerms, outcome: Outcome): Promise<Nano> {
+  const { amount, cost } = chargeOf(terms, outcome);
+  trail.cost = cost;
+  trail.usage = outcome.usage;
+  trail.servedModel = outcome.servedModel;
+  trail.charged = amount;
+  try {
+    const { overrun } = await gate.ledger.settle(trail.id, amount, hold.accounts);
+    if (overrun > 0n && hold.accounts.length > 0) {
+      gate.metrics.overrun(overrun);
+      trail.note(`the charge passed its hold by $${nanoToUsd(overrun)}`);
+    }
+    return amount;
+  } catch (error) {
+    gate.log.error({ call: trail.id, error: error instanceof Error ? error.message : 'unknown' }, 'the ledger did not settle; the hold will lapse as a charge');
+    trail.note('the ledger did not settle; the hold is the charge');
+    const charged = hold.amount > amount ? hold.amount : amount;
+    trail.charged = charged;
+    return charged;
+  }
+}
+
+/** Gives a hold back whole: nothing was carried. A ledger that does not answer lets it lapse as a charge. */
+export async function release(gate: Gateway, trail: Trail, hold: Hold): Promise<void> {
+  try {
+    await gate.ledger.release(trail.id);
+  } catch (error) {
+    gate.log.error({ call: trail.id, error: error instanceof Error ? error.message : 'unknown' }, 'the ledger did not release; the hold will lapse as a charge');
+    trail.note('the ledger did not release; the hold lapses as a charge');
+    trail.charged = hold.amount;
+  }
+}
+
+/** What the run learns from a finished call. */
+export function remember(gate: Gateway, space: RunSpace, run: string, conversation: Conversation, outcome: Outcome, charged: Nano): void {
+  gate.runs.update(space, run, {
+    at: gate.clock.now(),
+    cost: charged,
+    conversation,
+    answer: outcome.answer,
+    issuedIds: outcome.issuedIds,
+  });
+}
+
+/** Writes the receipt; called once per call, from one `finally`. A spool that fails is an alarm, not an answer. */
+export async function seal(gate: Gateway, trail: Trail): Promise<void> {
+  const entry = trail.entry();
+  const tokens = trail.usage ? summarize(trail.usage) : { input: 0, output: 0, cache_read: 0, cache_write: 0 };
+  gate.metrics.call({
+    upstream: trail.upstream,
+    dialect: trail.dialect,
+    model: trail.model,
+    status: trail.status,
+    ending: trail.ending,
+    seconds: entry.latency_ms / 1000,
+    cost: trail.charged,
+    tokens,
+    agent: trail.principal?.agent.id ?? '',
+    tenant: trail.principal?.tenant.id ?? '',
+  });
+  if (trail.fault) gate.metrics.fault(trail.fault);
+  try {
+    await gate.spool.append(entry);
+  } catch (error) {
+    gate.metrics.spoolHealthy(false);
+    gate.log.error({ call: trail.id, error: error instanceof Error ? error.message : 'unknown' }, 'a receipt could not be sealed; the gate is not ready until the record works again');
+  }
+}
+

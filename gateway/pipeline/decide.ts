@@ -1,0 +1,143 @@
+import { Fault } from '../domain/fault.ts';
+import { JsonFault, parseStrict, type Splice } from '../domain/json-text.ts';
+import { isArray } from '../domain/json.ts';
+import type { Quote } from '../domain/pricing.ts';
+import type { JudgedAction } from '../domain/receipt.ts';
+import type { Nano } from '../domain/scalars.ts';
+import { severity, type Verdict } from '../domain/verdict.ts';
+import type { Dialect, Headers, Reading } from '../ports/dialect.ts';
+import { affordableTokens } from '../price/quote.ts';
+import { bodyTarget } from './identities.ts';
+import { type Bench, denialText, type Judged, judge } from './judgement.ts';
+import { land, splicesAt, splicesOfTexts } from './landing.ts';
+import type { Permit } from './permit.ts';
+import { arrivingActions, modelCallAction, modelOf, type PlacedAction } from './request-actions.ts';
+
+export interface Decision {
+  readonly permit: Permit;
+  /** the request as it will be carried, read again where a verdict edited it */
+  readonly reading: Reading;
+  /** the strictest decision, for the header */
+  readonly decision: Verdict['decision'];
+}
+
+/** The request side of one call, ready to be judged. */
+export interface Plea {
+  readonly reading: Reading;
+  readonly dialect: Dialect;
+  readonly headers: Headers;
+  readonly provider: string;
+  readonly raw: Uint8Array;
+  readonly first: boolean;
+  readonly quote: Quote;
+  /** what the ledger granted; less than the quote where the output must be clamped */
+  readonly granted: Nano;
+  /** called with every judged action, denied ones included */
+  readonly record: (action: JudgedAction) => void;
+}
+
+const utf8 = new TextEncoder();
+
+/**
+ * Judges every action of a request, lands what the verdicts change, and mints the permit. Throws a Fault: `TG_POLICY_DENIED` with the
+ * rule that decided, `TG_BUDGET_EXCEEDED` where a clamp cannot be written.
+ */
+export function decide(bench: Bench, plea: Plea): Decision {
+  const model = modelOf(plea.reading, plea.provider);
+  const arriving = arrivingActions(plea.reading, model, bench.principal, plea.first);
+  const heard = arriving.map((placed) => hear(bench, plea, placed));
+  let reading = settleEdits(bench, plea, plea.reading, heard);
+  const call = hear(bench, plea, modelCallAction(reading, modelOf(reading, plea.provider)));
+  reading = settleEdits(bench, plea, reading, [call], capSplices(plea, reading, call.judged.verdict));
+  const body = reading.preparation.length === 0 ? reading.doc.text : land(reading.doc.text, reading.preparation);
+  const edited = body !== plea.reading.doc.text;
+  const permit = { body: edited ? utf8.encode(body) : plea.raw, edited } as Permit;
+  return { permit, reading, decision: strictest([...heard, call].map((h) => h.judged)) };
+}
+
+/** An open route is declared by the operator and is not read: the declaration is its permit. */
+export function permitOpenRoute(raw: Uint8Array | undefined): Permit {
+  return { body: raw, edited: false } as Permit;
+}
+
+interface Heard {
+  readonly judged: Judged;
+  readonly base: PlacedAction['base'];
+}
+
+function hear(bench: Bench, plea: Plea, { action, base }: PlacedAction): Heard {
+  const whole = action.point === 'pre_model_call';
+  const judged = judge(bench, action, whole ? { identityTarget: bodyTarget(plea.reading.doc.text) } : {});
+  const old = action.point === 'post_tool_call' && !isFresh(bench, judged);
+  if (!old || judged.verdict.decision === 'deny') plea.record(judged.record);
+  return { judged, base };
+}
+
+/** A result that this run brought before is judged again, the same way, but is not a new action. */
+function isFresh({ gate, space, principal }: Bench, { action, record }: Judged): boolean {
+  return gate.runs.firstSight(space, principal.run.id, `${action.tool?.callId}:${record.input_identity}`);
+}
+
+/** Refuses the request where a verdict denies it, else lands all edits and reads the result again. */
+function settleEdits(bench: Bench, plea: Plea, reading: Reading, heard: readonly Heard[], more: readonly Splice[] = []): Reading {
+  const denied = heard.find(({ judged }) => judged.verdict.decision === 'deny' || judged.verdict.decision === 'escalate');
+  if (denied) throw denial(denied.judged.verdict, describe(denied.judged));
+  const splices: Splice[] = [];
+  try {
+    for (const { judged, base } of heard) {
+      const { edits } = judged.verdict;
+      splices.push(...(isArray(base) ? splicesOfTexts(base as readonly string[], edits) : splicesAt(base as string, edits)));
+    }
+    splices.push(...more);
+    if (splices.length === 0) return reading;
+    const text = land(reading.doc.text, splices);
+    return plea.dialect.read(parseStrict(text), utf8.encode(text).length, plea.headers);
+  } catch (error) {
+    if (!(error instanceof RangeError || error instanceof JsonFault || error instanceof Fault)) throw error;
+    bench.gate.log.warn({ error: error.message }, 'an edit could not land');
+    const rule = heard.find(({ judged }) => judged.verdict.edits.length > 0)?.judged.verdict.rule;
+    const why = 'an edit of this rule could not land in the request, so the call is refused';
+    throw new Fault('TG_POLICY_DENIED', `tollgate denied the request: ${why}`, error, { rule, reason: 'runtime_error:transform_failed' });
+  }
+}
+
+/** What a clamp by the ledger and a `cap` by policy write into the caller's own output cap field. */
+function capSplices(plea: Plea, reading: Reading, verdict: Verdict): Splice[] {
+  const limits: number[] = [];
+  if (plea.granted < plea.quote.max) limits.push(affordableTokens(plea.quote, plea.granted));
+  if (verdict.cap === 'affordable') limits.push(affordableTokens(plea.quote, plea.granted));
+  else if (verdict.cap !== undefined) limits.push(verdict.cap);
+  if (limits.length === 0) return [];
+  const wanted = Math.min(...limits);
+  if (reading.bound.outputCap !== undefined && reading.bound.outputCap <= wanted) return [];
+  if (wanted < Math.max(1, reading.cap.floor)) {
+    throw new Fault(
+      'TG_BUDGET_EXCEEDED',
+      `tollgate denied the request: what is left pays for ${wanted} output tokens and this request needs at least ${Math.max(1, reading.cap.floor)}; lower its thinking budget or raise the limit`,
+      undefined,
+      { rule: verdict.cap === undefined ? 'budget/clamp' : verdict.rule, reason: 'budget_exceeded' },
+    );
+  }
+  return [{ at: reading.cap.at, json: String(wanted) }];
+}
+
+export function denial(verdict: Verdict, what: string): Fault {
+  return new Fault('TG_POLICY_DENIED', denialText(verdict, what), undefined, { rule: verdict.rule, reason: verdict.reason });
+}
+
+function describe({ action }: Judged): string {
+  switch (action.point) {
+    case 'agent_startup':
+      return 'the start of this run';
+    case 'input':
+      return 'the input of this request';
+    case 'post_tool_call':
+      return action.tool?.name ? `the result of tool \`${action.tool.name}\`` : 'a tool result';
+    default:
+      return 'the model call';
+  }
+}
+
+function strictest(judged: readonly Judged[]): Verdict['decision'] {
+  return judged.reduce<Verdict['decision']>((worst, { verdict }) => (severity(verdict.decision) > severity(worst) ? verdict.decision : worst), 'allow');
+}

@@ -1,0 +1,64 @@
+import { hash } from 'node:crypto';
+import type { TextPart } from '../domain/action.ts';
+import type { Finding, PlacedFinding } from '../domain/finding.ts';
+import type { Detector } from '../ports/detector.ts';
+import type { Log } from '../ports/log.ts';
+
+const REMEMBER_FROM = 512;
+const REMEMBERED_PARTS = 4096;
+
+/**
+ * Runs detectors over texts and remembers what they found by the text's hash: history is re-sent with every turn and is not
+ * read again (actions.md 5). Holds hashes and offsets, never the text.
+ */
+export class Noses {
+  readonly #detectors: ReadonlyMap<string, Detector>;
+  readonly #log: Log;
+  readonly #memory = new Map<string, readonly Finding[]>();
+
+  constructor(detectors: ReadonlyMap<string, Detector>, log: Log) {
+    this.#detectors = detectors;
+    this.#log = log;
+  }
+
+  /** Findings of the named detectors in all parts. A detector that fails yields one `unknown` finding of each of its kinds. */
+  gather(names: readonly string[], parts: readonly TextPart[]): PlacedFinding[] {
+    const placed: PlacedFinding[] = [];
+    for (const name of names) {
+      const detector = this.#detectors.get(name);
+      for (const part of parts) {
+        if (!detector) placed.push(...unknown([`${name}.*`], part));
+        else this.#smell(detector, part, placed);
+      }
+    }
+    return placed;
+  }
+
+  #smell(detector: Detector, part: TextPart, placed: PlacedFinding[]): void {
+    try {
+      for (const finding of this.#scan(detector, part.text)) placed.push({ ...finding, at: part.at, status: 'found' });
+    } catch (error) {
+      this.#log.error({ detector: detector.name, error: error instanceof Error ? error.name : 'unknown' }, 'a detector failed; rules take its kinds as found');
+      placed.push(...unknown(detector.kinds, part));
+    }
+  }
+
+  #scan(detector: Detector, text: string): readonly Finding[] {
+    if (text.length < REMEMBER_FROM) return detector.scan(text);
+    const key = `${detector.name}:${hash('sha256', text, 'base64')}`;
+    const known = this.#memory.get(key);
+    if (known) {
+      this.#memory.delete(key);
+      this.#memory.set(key, known);
+      return known;
+    }
+    const found = detector.scan(text);
+    this.#memory.set(key, found);
+    if (this.#memory.size > REMEMBERED_PARTS) this.#memory.delete(this.#memory.keys().next().value as string);
+    return found;
+  }
+}
+
+function unknown(kinds: readonly string[], part: TextPart): PlacedFinding[] {
+  return kinds.map((kind) => ({ kind, start: 0, end: part.text.length, confidence: 0, at: part.at, status: 'unknown' }));
+}

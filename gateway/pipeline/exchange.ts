@@ -1,0 +1,180 @@
+import { Fault } from '../domain/fault.ts';
+import { parseStrict, requireObject, JsonFault } from '../domain/json-text.ts';
+import type { Principal } from '../domain/principal.ts';
+import type { Dialect, Reading } from '../ports/dialect.ts';
+import type { Arrival } from '../ports/identity.ts';
+import type { RunSpace, StepTicket } from '../ports/runs.ts';
+import { type Claim, claim, tongueFor } from './claim.ts';
+import { carry } from './carry.ts';
+import { begin, release, remember, seal, settle } from './conclude.ts';
+import { decide, permitOpenRoute } from './decide.ts';
+import type { Noses } from './detect.ts';
+import { callFacts } from './facts.ts';
+import type { Gateway } from './gateway.ts';
+import { digestOf } from './identities.ts';
+import type { Bench } from './judgement.ts';
+import { modelOf } from './request-actions.ts';
+import { NOT_SERVED, type Outcome } from './outcome.ts';
+import type { Reply } from './reply.ts';
+import { type Hold, reserve } from './reserve.ts';
+import { refuse, sayRefusal } from './say.ts';
+import { Trail } from './trail.ts';
+
+/** A request as the server hands it over, its body read. */
+export interface Call {
+  readonly arrival: Arrival;
+  readonly body: Uint8Array;
+}
+
+/**
+ * The gateway, in order: arrive → claim → identify → read → quote → reserve → decide → transform → begin → relay → settle → review →
+ * say → seal. One exit, one receipt. Never throws for anything a caller or an upstream does.
+ */
+export async function exchange(gate: Gateway, noses: Noses, call: Call, reply: Reply): Promise<void> {
+  const trail = new Trail(gate);
+  gate.metrics.inFlight(1);
+  let route: Claim | undefined;
+  try {
+    route = claim(gate, call.arrival.method, call.arrival.url);
+    trail.upstream = route.destination.name;
+    trail.dialect = route.dialect?.name ?? 'open-route';
+    if (route.dialect) await governed(gate, noses, trail, route, route.dialect, call, reply);
+    else await declared(gate, trail, route, call, reply);
+  } catch (error) {
+    refuse(trail, error);
+    sayRefusal(gate, trail, route?.tongue ?? tongueFor(gate, call.arrival.url), reply, error);
+  } finally {
+    gate.metrics.inFlight(-1);
+    await seal(gate, trail);
+  }
+}
+
+/** A call in a known language: every beat of the corridor. */
+async function governed(gate: Gateway, noses: Noses, trail: Trail, route: Claim, dialect: Dialect, call: Call, reply: Reply): Promise<void> {
+  const { arrival } = call;
+  const caller = await gate.identity.authenticate(arrival, dialect.credentialHeaders);
+  const reading = read(dialect, call);
+  const provider = route.destination.prices;
+  trail.model = reading.model;
+  trail.stream = reading.stream;
+
+  const space: RunSpace = { tenant: caller.tenant.id, key: caller.key ?? 'open' };
+  const conversation = { dialect: dialect.name, messages: reading.messages, issuedIds: reading.issuedIds };
+  const principal = gate.identity.attribute(caller, arrival, route.labels, {
+    asserted: reading.asserted,
+    infer: () => gate.runs.infer(space, conversation),
+    freshRun: () => gate.ids.run(),
+  });
+  const ticket = enter(gate, trail, space, principal, call);
+
+  const quote = gate.cashier.quote(provider, reading.bound, trail.at, gate.budgets.length > 0);
+  trail.quote = quote;
+  const hold = await reserve(gate, trail.id, trail.at, principal, quote);
+  const bench: Bench = { gate, noses, principal, space, facts: callFacts(principal, arrival, route.upstreamPath, quote, hold.balances, trail.at) };
+
+  const verdict = await judged(gate, trail, hold, () => {
+    const decision = decide(bench, {
+      reading,
+      dialect,
+      headers: arrival.headers,
+      provider,
+      raw: call.body,
+      first: ticket.first,
+      quote,
+      granted: hold.amount,
+      record: trail.record,
+    });
+    mustFit(gate, provider, decision.reading, trail, hold);
+    return decision;
+  });
+  await judged(gate, trail, hold, () => begin(gate, trail, principal, hold));
+
+  const carried = verdict.reading;
+  const terms = {
+    cashier: gate.cashier,
+    provider,
+    model: carried.model,
+    at: trail.at,
+    quote,
+    held: hold.amount,
+    outputCap: (carried.bound.outputCap ?? quote.outputCap) * carried.bound.choices,
+  };
+  const hearing = { bench, dialect, model: modelOf(carried, provider), record: trail.record };
+  let outcome: Outcome = { ...NOT_SERVED, served: true, ending: 'upstream_broke' };
+  try {
+    outcome = await carry({ gate, route, arrival, caller, permit: verdict.permit, reading: carried, hearing, terms, trail, reply, leaseOf: trail.id });
+  } finally {
+    trail.ending = outcome.ending;
+    const charged = await settle(gate, trail, hold, terms, outcome);
+    remember(gate, space, principal.run.id, conversation, outcome, charged);
+  }
+}
+
+/** A route the operator declared open: identified and recorded, carried as it is. */
+async function declared(gate: Gateway, trail: Trail, route: Claim, call: Call, reply: Reply): Promise<void> {
+  const caller = await gate.identity.authenticate(call.arrival, route.tongue.credentialHeaders);
+  const principal = gate.identity.attribute(caller, call.arrival, route.labels, { asserted: {}, infer: () => undefined, freshRun: () => '-' });
+  trail.principal = principal;
+  const hold: Hold = { amount: 0n as Hold['amount'], accounts: [], balances: [] };
+  await begin(gate, trail, principal, hold);
+  const permit = permitOpenRoute(call.body.length > 0 ? call.body : undefined);
+  const outcome = await carry({ gate, route, arrival: call.arrival, caller, permit, trail, reply, leaseOf: undefined });
+  trail.ending = outcome.ending;
+}
+
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
+function read(dialect: Dialect, { body, arrival }: Call): Reading {
+  const coding = arrival.headers['content-encoding'];
+  if (coding !== undefined && coding !== 'identity')
+    throw new Fault('TG_BAD_REQUEST', `header \`content-encoding: ${String(coding)}\` is not accepted here; send the body uncompressed`);
+  try {
+    return dialect.read(requireObject(parseStrict(utf8.decode(body))), body.length, arrival.headers);
+  } catch (error) {
+    if (error instanceof JsonFault) throw new Fault('TG_BAD_REQUEST', `the request body cannot be accepted: ${error.message} (at character ${error.at})`, error);
+    if (error instanceof TypeError) throw new Fault('TG_BAD_REQUEST', 'the request body is not valid UTF-8', error);
+    throw error;
+  }
+}
+
+function enter(gate: Gateway, trail: Trail, space: RunSpace, principal: Principal, { arrival, body }: Call): StepTicket {
+  trail.principal = principal;
+  for (const conflict of principal.conflicts) gate.metrics.identityConflict(conflict.split('=')[0] as string);
+  const stopped = gate.runs.halted(space, principal.run.id, principal.agent.id, principal.human?.id);
+  if (stopped) {
+    throw new Fault('TG_POLICY_DENIED', `tollgate halted this ${stopped}; nothing more is carried for it until an operator lifts the halt`, undefined, {
+      rule: `halt/${stopped}`,
+      reason: 'halted',
+    });
+  }
+  const retries = Number(arrival.headers['x-stainless-retry-count'] ?? 0);
+  const ticket = gate.runs.enter(space, principal.run.id, trail.at, digestOf(body), retries > 0);
+  trail.step = ticket.step;
+  trail.attempt = ticket.attempt;
+  return ticket;
+}
+
+/** What a verdict made of the request may not cost more than what is held for it. */
+function mustFit(gate: Gateway, provider: string, reading: Reading, trail: Trail, hold: Hold): void {
+  if (hold.accounts.length === 0) return;
+  const after = gate.cashier.quote(provider, reading.bound, trail.at, true);
+  if (after.max <= hold.amount) {
+    if (hold.amount < (trail.quote?.max ?? 0n)) trail.clampedTo = reading.bound.outputCap;
+    return;
+  }
+  throw new Fault('TG_POLICY_DENIED', 'tollgate denied the call: an edit made it dearer than what its budgets hold for it', undefined, {
+    rule: 'budget/edit',
+    reason: 'runtime_error:transform_failed',
+  });
+}
+
+/** Runs a beat that comes after the reservation; if it refuses, the hold is given back. */
+async function judged<T>(gate: Gateway, trail: Trail, hold: Hold, beat: () => T | Promise<T>): Promise<T> {
+  try {
+    return await beat();
+  } catch (error) {
+    await release(gate, trail, hold);
+    throw error;
+  }
+}
+

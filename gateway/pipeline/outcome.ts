@@ -1,0 +1,19 @@
+import type { MessageMark } from '../ports/dialect.ts';
+import type { Ending } from '../domain/receipt.ts';
+import type { Usage } from '../domain/usage.ts';
+
+/** What carrying a call came to. */
+export interface Outcome {
+  readonly ending: Ending;
+  /** undefined: the reply showed none; the hold is the charge unless `served` is false */
+  readonly usage: Usage | undefined;
+  /** false: the upstream certainly produced nothing that it bills */
+  readonly served: boolean;
+  readonly servedModel?: string | undefined;
+  /** least output tokens seen, where the reply ended early */
+  readonly outputFloor: number;
+  readonly answer?: MessageMark | undefined;
+  readonly issuedIds: readonly string[];
+}
+
+export const NOT_SERVED: Outcome = { ending: 'upstream_error', usage: undefined, served: false, outputFloor: 0, issuedIds: [] };

@@ -1,0 +1,109 @@
+import { nanoToUsd, usdToNano } from '../domain/money.ts';
+import type { BeginEntry, SealEntry } from '../domain/receipt.ts';
+import { type CallId, type Digest, type EpochMs, type Nano, nano } from '../domain/scalars.ts';
+import type { Calls } from '../ports/calls.ts';
+import type { Spool } from '../ports/spool.ts';
+
+interface RecordedHold {
+  readonly id: CallId;
+  readonly at: EpochMs;
+  readonly amount: Nano;
+  readonly accounts: readonly string[];
+}
+
+interface RecordedSettlement {
+  readonly id: CallId;
+  readonly at: EpochMs;
+  readonly amount: Nano;
+}
+
+/** What a start after a crash needs of the rooms. */
+export interface RecoveryParts {
+  readonly spool: Spool;
+  /** calls that began and were never sealed, however long ago */
+  readonly open: readonly BeginEntry[];
+  readonly calls: Calls;
+  readonly ledger: {
+    restore(holds: Iterable<RecordedHold>, settlements: Iterable<RecordedSettlement>): void;
+    openHolds(): readonly CallId[];
+    release(id: CallId): Promise<void>;
+    lapseAll(): readonly { readonly id: CallId; readonly amount: Nano }[];
+  };
+  readonly policy: Digest;
+  readonly prices: Digest;
+}
+
+export interface Recovered {
+  /** calls in flight when the former process died: sealed now, their holds charged */
+  readonly lapsed: number;
+  /** receipts that the index had missed */
+  readonly indexed: number;
+  /** holds of calls that were never carried: given back */
+  readonly released: number;
+}
+
+const BATCH = 1000;
+
+/**
+ * Makes ledger and index agree with the record after the former process ended, however it ended. The record is the truth: what it
+ * says was carried is held or charged, what it does not know was never carried. Idempotent: dying in here changes nothing.
+ */
+export async function recover(parts: RecoveryParts): Promise<Recovered> {
+  const { spool, open, calls, ledger } = parts;
+  let holds: RecordedHold[] = open.map(holdOf);
+  let settlements: RecordedSettlement[] = [];
+  let indexed = 0;
+  const handOver = (): void => {
+    ledger.restore(holds, settlements);
+    holds = [];
+    settlements = [];
+  };
+  for await (const { seq, entry } of spool.read(calls.indexedTo() + 1)) {
+    if (entry.kind === 'begin') holds.push(holdOf(entry));
+    else if (entry.kind === 'seal') {
+      settlements.push({ id: entry.id, at: entry.at, amount: usdToNano(entry.cost_usd) });
+      calls.add(seq, entry);
+      indexed += 1;
+    }
+    if (holds.length + settlements.length >= BATCH) handOver();
+  }
+  handOver();
+  const begun = new Set(open.map(({ id }) => id));
+  const strays = ledger.openHolds().filter((id) => !begun.has(id));
+  for (const id of strays) await ledger.release(id);
+  ledger.lapseAll();
+  for (const entry of open) {
+    const line = await spool.append(lapsedSeal(entry, parts));
+    if (line.entry.kind === 'seal') calls.add(line.seq, line.entry);
+  }
+  await calls.flush();
+  return { lapsed: open.length, indexed, released: strays.length };
+}
+
+const holdOf = ({ id, at, hold }: BeginEntry): RecordedHold => ({ id, at, amount: nano(BigInt(hold.amount)), accounts: hold.accounts });
+
+/** The receipt of a call whose gate died while it was carried: what it may have cost at most is its charge. */
+function lapsedSeal(entry: BeginEntry, { policy, prices }: RecoveryParts): SealEntry {
+  return {
+    kind: 'seal',
+    id: entry.id,
+    at: entry.at,
+    principal: entry.principal,
+    step: entry.step,
+    attempt: 1,
+    upstream: entry.upstream,
+    dialect: entry.dialect,
+    model: entry.model,
+    stream: false,
+    status: 0,
+    ending: 'lapsed',
+    actions: [],
+    certainty: 'ceiling',
+    cost_usd: nanoToUsd(nano(BigInt(entry.hold.amount))),
+    cost_status: 'estimated',
+    latency_ms: 0,
+    policy,
+    prices,
+    notes: ['the gate stopped while this call was carried; its hold lapsed as a charge'],
+  };
+}

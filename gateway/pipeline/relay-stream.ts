@@ -1,0 +1,135 @@
+import { Fault, type FaultCode, FAULTS } from '../domain/fault.ts';
+import type { Ending } from '../domain/receipt.ts';
+import type { Verdict } from '../domain/verdict.ts';
+import type { Saying, StreamReader } from '../ports/dialect.ts';
+import type { UpstreamReply } from '../ports/upstream.ts';
+import { type Carrier, heartbeat } from './carrier.ts';
+import type { ChargeTerms } from './charge.ts';
+import { denialText } from './judgement.ts';
+import type { Outcome } from './outcome.ts';
+import { replyFacts } from './relay-unary.ts';
+import type { Reply } from './reply.ts';
+import { StreamHearing } from './review-stream.ts';
+import type { Hearing } from './review-unary.ts';
+
+export interface StreamRelay {
+  readonly hearing: Hearing;
+  readonly terms: ChargeTerms;
+  readonly reader: StreamReader;
+  readonly reply: Reply;
+  readonly carrier: Carrier;
+  /** called when the first bytes go to the caller */
+  readonly onFirstByte: () => void;
+}
+
+/** Why a stream was ended before its end. */
+interface Cut {
+  readonly ending: Ending;
+  readonly saying?: Saying;
+}
+
+/** Carries a streamed reply: meters it, reviews it, lets it flow. The head has been sent. Never throws for what the upstream did. */
+export async function relayStream(relay: StreamRelay, upstream: UpstreamReply): Promise<Outcome> {
+  const { reader, reply, carrier, hearing } = relay;
+  const { gate } = hearing.bench;
+  const stream = new StreamHearing(hearing, reader);
+  let lastWrite = gate.clock.ticks();
+  const write = async (pieces: readonly Uint8Array[]): Promise<void> => {
+    if (pieces.length === 0 || carrier.callerLeft) return;
+    relay.onFirstByte();
+    lastWrite = gate.clock.ticks();
+    await reply.write(pieces.length === 1 ? (pieces[0] as Uint8Array) : Buffer.concat(pieces));
+  };
+  const stop = heartbeat(gate.limits.keepAliveMs, () => {
+    if (stream.review.holding && gate.clock.ticks() - lastWrite >= gate.limits.keepAliveMs) void write([hearing.dialect.keepAlive]);
+  });
+  let cut: Cut | undefined;
+  try {
+    cut = await pump(relay, stream, upstream, write);
+  } catch (error) {
+    cut = broken(relay, error);
+  } finally {
+    stop();
+  }
+  if (cut) carrier.abort();
+  if (cut?.saying && !carrier.callerLeft) await write([hearing.dialect.errorEvents(cut.saying)]);
+  if (carrier.callerLeft) reply.cut();
+  else reply.end();
+  return outcomeOf(reader, cut, carrier);
+}
+
+async function pump(
+  relay: StreamRelay,
+  stream: StreamHearing,
+  upstream: UpstreamReply,
+  write: (pieces: readonly Uint8Array[]) => Promise<void>,
+): Promise<Cut | undefined> {
+  const { reader, carrier, terms } = relay;
+  let closed = false;
+  const advance = (frames: ReturnType<StreamReader['push']>, over: boolean): { out: Uint8Array[]; cut?: Cut } => {
+    const out = stream.review.take(frames);
+    if (!closed && (over || reader.finished()) && !stream.review.refused) {
+      closed = true;
+      stream.close(replyFacts(terms, reader.usage()));
+      if (!stream.denied) out.push(...stream.review.end());
+    }
+    const verdict = stream.denied;
+    if (verdict || stream.review.refused) return { out, cut: denied(verdict) };
+    return { out };
+  };
+  for await (const chunk of upstream.body) {
+    const { out, cut } = advance(reader.push(chunk), false);
+    await write(out);
+    const stopped = cut ?? halted(relay);
+    if (stopped) {
+      if (!closed) stream.close(replyFacts(terms, reader.usage()));
+      return stopped;
+    }
+    if (carrier.callerLeft) {
+      carrier.drained(chunk.length);
+      if (reader.finished()) break;
+    }
+  }
+  const { out, cut } = advance(reader.end(), true);
+  await write(out);
+  return cut;
+}
+
+function denied(verdict: Verdict | undefined): Cut {
+  const message = verdict ? denialText(verdict, 'the rest of this answer') : 'tollgate withheld the rest of this answer';
+  return { ending: 'cut', saying: saying('TG_POLICY_DENIED', message, verdict) };
+}
+
+function saying(code: FaultCode, message: string, verdict?: Verdict): Saying {
+  return { code, status: FAULTS[code].status, message, rule: verdict?.rule, reason: verdict?.reason };
+}
+
+/** A run, agent or human that was halted meanwhile. */
+function halted({ hearing: { bench } }: StreamRelay): Cut | undefined {
+  const { gate, space, principal } = bench;
+  const what = gate.runs.halted(space, principal.run.id, principal.agent.id, principal.human?.id);
+  if (!what) return undefined;
+  return { ending: 'cut', saying: saying('TG_POLICY_DENIED', `tollgate halted this ${what}; nothing more is carried for it`) };
+}
+
+/** The upstream broke or the reader failed in mid-stream. */
+function broken({ carrier, hearing }: StreamRelay, error: unknown): Cut {
+  if (carrier.callerLeft) return { ending: 'client_left' };
+  if (error instanceof Fault) return { ending: 'upstream_broke', saying: saying(error.code, error.message) };
+  hearing.bench.gate.log.error({ error: error instanceof Error ? error.stack : String(error) }, 'reading a stream failed; it was cut and its hold is the charge');
+  return { ending: 'cut', saying: saying('TG_INTERNAL', 'tollgate could not read this stream any further, so it was cut') };
+}
+
+function outcomeOf(reader: StreamReader, cut: Cut | undefined, carrier: Carrier): Outcome {
+  const complete = reader.finished();
+  const ending = cut?.ending ?? (carrier.callerLeft ? 'client_left' : complete ? 'completed' : reader.failed() ? 'upstream_error' : 'upstream_broke');
+  return {
+    ending,
+    usage: reader.usage(),
+    served: true,
+    servedModel: reader.servedModel(),
+    outputFloor: reader.outputFloor(),
+    ...(complete && { answer: reader.mark() }),
+    issuedIds: reader.issuedIds(),
+  };
+}

@@ -1,0 +1,13 @@
+/** The way back to the caller; the server implements it over the socket. */
+export interface Reply {
+  /** aborted when the caller has gone */
+  readonly gone: AbortSignal;
+  /** True once a head was sent: from then on only the stream can say something. */
+  readonly started: boolean;
+  head(status: number, headers: Readonly<Record<string, string | readonly string[]>>): void;
+  /** Resolves when the caller can take more: a slow reader slows the upstream. */
+  write(bytes: Uint8Array): Promise<void> | undefined;
+  end(bytes?: Uint8Array): void;
+  /** Breaks the connection: the caller must not take what it got for a whole answer. */
+  cut(): void;
+}

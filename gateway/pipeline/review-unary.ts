@@ -1,0 +1,102 @@
+import type { Edit, ModelRef } from '../domain/action.ts';
+import { Fault } from '../domain/fault.ts';
+import type { Json, JsonText } from '../domain/json.ts';
+import { JsonFault, parseStrict } from '../domain/json-text.ts';
+import type { JudgedAction } from '../domain/receipt.ts';
+import type { Verdict } from '../domain/verdict.ts';
+import { applyEdits } from '../policy/apply-edits.ts';
+import type { Dialect, ProposedCall, ReplyReading } from '../ports/dialect.ts';
+import { denial } from './decide.ts';
+import type { ReplyFacts } from './facts.ts';
+import { bodyTarget } from './identities.ts';
+import { type Bench, denialText, judge } from './judgement.ts';
+import { land, splicesAt, splicesOfTexts } from './landing.ts';
+import { finalOutput, modelAnswer, proposedCall } from './reply-actions.ts';
+import type { CallRuling } from './stream-review.ts';
+
+/** What reviewing needs beside the bench. */
+export interface Hearing {
+  readonly bench: Bench;
+  readonly dialect: Dialect;
+  readonly model: ModelRef;
+  readonly record: (action: JudgedAction) => void;
+}
+
+/** Judges one proposed tool call. A call whose arguments are not readable is judged on their raw text. */
+export function ruleCall({ bench, model, record }: Hearing, call: ProposedCall): CallRuling {
+  const judged = judge(bench, proposedCall(call, model));
+  record(judged.record);
+  const { verdict } = judged;
+  if (verdict.decision === 'deny' || verdict.decision === 'escalate') {
+    return { kind: 'deny', text: `[${denialText(verdict, `the call of tool \`${call.tool}\``)}]` };
+  }
+  if (verdict.edits.length === 0) return { kind: 'pass' };
+  try {
+    return { kind: 'edit', args: applyEdits(call.args, verdict.edits) };
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    const why = 'an edit of this rule could not land in the arguments';
+    return { kind: 'deny', text: `[tollgate denied the call of tool \`${call.tool}\` by rule \`${verdict.rule}\`: ${why}]` };
+  }
+}
+
+/**
+ * Judges a complete reply and returns the text to send; the same text where nothing changed. Throws a Fault (`TG_POLICY_DENIED`) where
+ * the reply is withheld whole.
+ */
+export function reviewUnary(hearing: Hearing, doc: JsonText, first: ReplyReading, facts: ReplyFacts): string {
+  const { bench, dialect, model, record } = hearing;
+  const answer = judge(bench, modelAnswer(doc.value, first, model), { identityTarget: bodyTarget(doc.text), reply: facts });
+  record(answer.record);
+  refuse(answer.verdict, 'the answer of the model');
+  let { text } = doc;
+  let reading = first;
+  if (answer.verdict.edits.length > 0) ({ text, reading } = reread(dialect, () => land(text, splicesAt('', answer.verdict.edits)), answer.verdict));
+
+  if (reading.calls.length > 0) return reviewCalls(hearing, text, reading);
+  if (reading.parts.length === 0) return text;
+  const { action, places } = finalOutput(reading, model);
+  const output = judge(bench, action, { reply: facts });
+  record(output.record);
+  refuse(output.verdict, 'the output');
+  if (output.verdict.edits.length === 0) return text;
+  const base = text;
+  return reread(dialect, () => land(base, splicesOfTexts(places, output.verdict.edits)), output.verdict).text;
+}
+
+function reviewCalls(hearing: Hearing, text: string, reading: ReplyReading): string {
+  const denied = new Map<string, string>();
+  const edited = new Map<string, Json>();
+  for (const call of reading.calls) {
+    const ruling = ruleCall(hearing, call);
+    if (ruling.kind === 'deny') denied.set(call.slot, ruling.text);
+    else if (ruling.kind === 'edit') edited.set(call.slot, ruling.args);
+  }
+  const texts: readonly Edit[] = [];
+  if (denied.size === 0 && edited.size === 0) return text;
+  try {
+    return hearing.dialect.editReply({ text, value: JSON.parse(text) as Json }, { denied, edited, texts });
+  } catch (error) {
+    throw withheld(error, undefined);
+  }
+}
+
+function refuse(verdict: Verdict, what: string): void {
+  if (verdict.decision === 'deny' || verdict.decision === 'escalate') throw denial(verdict, what);
+}
+
+function reread(dialect: Dialect, edit: () => string, verdict: Verdict): { text: string; reading: ReplyReading } {
+  try {
+    const text = edit();
+    return { text, reading: dialect.readReply(parseStrict(text)) };
+  } catch (error) {
+    throw withheld(error, verdict.rule);
+  }
+}
+
+/** An edit that cannot land is a denial; anything else is a defect and goes on as it is. */
+function withheld(error: unknown, rule: string | undefined): unknown {
+  if (!(error instanceof RangeError || error instanceof JsonFault || error instanceof Fault)) return error;
+  const message = 'tollgate withheld the answer: an edit could not land in it';
+  return new Fault('TG_POLICY_DENIED', message, error, { rule, reason: 'runtime_error:transform_failed' });
+}

@@ -1,0 +1,50 @@
+import { Fault } from '../domain/fault.ts';
+import type { Dialect, Saying } from '../ports/dialect.ts';
+import type { Gateway } from './gateway.ts';
+import type { Reply } from './reply.ts';
+import type { Trail } from './trail.ts';
+
+/** Headers of our own on every answer; pinned names. */
+export function gateHeaders(trail: Trail): Record<string, string> {
+  return {
+    'x-tollgate-call': trail.id,
+    'x-tollgate-decision': trail.decision,
+    ...(trail.principal && { 'x-tollgate-run': trail.principal.run.id }),
+    ...(trail.clampedTo !== undefined && { 'x-tollgate-clamped': String(trail.clampedTo) }),
+  };
+}
+
+/** Turns whatever was thrown into the receipt's ending and fault. */
+export function refuse(trail: Trail, error: unknown): void {
+  const fault = error instanceof Fault ? error : undefined;
+  trail.fault = fault?.code ?? 'TG_INTERNAL';
+  const denied = fault?.code === 'TG_POLICY_DENIED' || fault?.code === 'TG_BUDGET_EXCEEDED' || fault?.code === 'TG_UNPRICED';
+  if (trail.ending === 'refused' && denied) trail.ending = 'denied';
+}
+
+/** Says a refusal in the caller's tongue: an error answer, or an error event where a stream has begun. */
+export function sayRefusal(gate: Gateway, trail: Trail, tongue: Dialect | undefined, reply: Reply, error: unknown): void {
+  const fault = error instanceof Fault ? error : new Fault('TG_INTERNAL', 'tollgate failed inside; the call was not completed', error);
+  if (!(error instanceof Fault)) gate.log.error({ call: trail.id, error: error instanceof Error ? error.stack : String(error) }, 'a call failed inside the gate');
+  const saying: Saying = { code: fault.code, status: fault.status, message: fault.message, rule: fault.rule, reason: fault.reason };
+  if (reply.gone.aborted) {
+    trail.ending = trail.ending === 'refused' ? 'client_left' : trail.ending;
+    return;
+  }
+  if (reply.started) {
+    // what was begun cannot be taken back: break it off, so that it is not taken for a whole answer
+    reply.cut();
+    return;
+  }
+  trail.status = fault.status;
+  const body = new TextEncoder().encode(tongue ? tongue.error(saying) : JSON.stringify({ error: { code: saying.code, message: saying.message } }));
+  reply.head(fault.status, {
+    ...gateHeaders(trail),
+    'content-type': 'application/json',
+    'content-length': String(body.length),
+    'x-should-retry': fault.status === 503 ? 'true' : 'false',
+    ...(fault.status === 503 && { 'retry-after': '1' }),
+    ...(fault.status === 401 && { 'www-authenticate': 'Bearer realm="tollgate"' }),
+  });
+  reply.end(body);
+}

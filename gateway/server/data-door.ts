@@ -1,0 +1,104 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { Fault } from '../domain/fault.ts';
+import type { Headers } from '../ports/dialect.ts';
+import type { Reply } from '../pipeline/reply.ts';
+import { readBody } from './read-body.ts';
+import { socketReply } from './socket-reply.ts';
+
+/** What the door hands on for every request it lets in. */
+export interface DoorCall {
+  readonly arrival: { readonly method: string; readonly url: string; readonly headers: Headers; readonly ip: string };
+  readonly body: Uint8Array;
+}
+
+export interface DoorOptions {
+  readonly maxRequestBytes: () => number;
+  readonly exchange: (call: DoorCall, reply: Reply) => Promise<void>;
+  /** says a refusal of the door itself, and records it */
+  readonly turnAway: (call: DoorCall, reply: Reply, fault: Fault) => Promise<void>;
+}
+
+/** The data door: node:http in front of the corridor. */
+export interface DataDoor {
+  readonly server: Server;
+  /** Refuses new calls, waits for those in flight at most `ms`, then closes every connection. */
+  drain(ms: number): Promise<void>;
+}
+
+export function openDataDoor(options: DoorOptions): DataDoor {
+  let draining = false;
+  let inFlight = 0;
+  let idle: (() => void) | undefined;
+  const server = createServer({ keepAliveTimeout: 65_000, requestTimeout: 300_000, headersTimeout: 60_000 }, (request, response) => {
+    if (probe(request, response)) return;
+    inFlight += 1;
+    void serve(options, draining, request, response).finally(() => {
+      inFlight -= 1;
+      if (inFlight === 0) idle?.();
+    });
+  });
+  server.on('upgrade', refuseUpgrade);
+  server.on('clientError', (_error, socket) => {
+    if (socket.writable) socket.end('HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\n\r\n');
+  });
+  return {
+    server,
+    async drain(ms) {
+      draining = true;
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      server.closeIdleConnections();
+      if (inFlight > 0) {
+        const timer = new Promise<void>((resolve) => setTimeout(resolve, ms).unref());
+        await Promise.race([new Promise<void>((resolve) => (idle = resolve)), timer]);
+      }
+      server.closeAllConnections();
+      await closed;
+    },
+  };
+}
+
+/** `HEAD /` is how Claude Code looks whether a gateway is there; `GET /` tells a person where they are. */
+function probe(request: IncomingMessage, response: ServerResponse): boolean {
+  const path = (request.url ?? '/').split('?')[0];
+  if (path !== '/' || (request.method !== 'HEAD' && request.method !== 'GET')) return false;
+  const body = '{"service":"tollgate"}\n';
+  response.writeHead(200, { 'content-type': 'application/json', 'content-length': body.length });
+  response.end(request.method === 'HEAD' ? undefined : body);
+  return true;
+}
+
+async function serve(options: DoorOptions, draining: boolean, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const reply = socketReply(request, response);
+  const arrival = {
+    method: request.method ?? 'GET',
+    url: request.url ?? '/',
+    headers: request.headers as Headers,
+    ip: request.socket.remoteAddress ?? '',
+  };
+  const empty = new Uint8Array(0);
+  if (draining) return options.turnAway({ arrival, body: empty }, reply, new Fault('TG_DRAINING', 'this gate is shutting down; try again'));
+  let body: Uint8Array;
+  try {
+    body = await readBody(request, options.maxRequestBytes());
+  } catch (error) {
+    const fault = error instanceof Fault ? error : new Fault('TG_BAD_REQUEST', 'the request body did not arrive whole', error);
+    return options.turnAway({ arrival, body: empty }, reply, fault);
+  }
+  return options.exchange({ arrival, body }, reply);
+}
+
+/** WebSockets are not metered yet, so they are not carried. */
+function refuseUpgrade(_request: IncomingMessage, socket: Duplex): void {
+  const body = JSON.stringify({
+    error: {
+      type: 'tollgate_error',
+      code: 'TG_UPGRADE_REFUSED',
+      message: 'tollgate does not carry WebSocket upgrades yet, because it cannot meter them; use the HTTP API with streaming',
+    },
+  });
+  socket.on('error', () => socket.destroy());
+  socket.end(
+    `HTTP/1.1 501 Not Implemented\r\nconnection: close\r\ncontent-type: application/json\r\nx-should-retry: false\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+  );
+}

@@ -1,0 +1,49 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Reply } from '../pipeline/reply.ts';
+
+/** The way back over one HTTP response. */
+export function socketReply(request: IncomingMessage, response: ServerResponse): Reply {
+  const gone = new AbortController();
+  response.on('close', () => {
+    if (!response.writableFinished) gone.abort();
+  });
+  // a write after the peer left is reported here; `gone` has said it already
+  response.on('error', () => gone.abort());
+  return {
+    gone: gone.signal,
+    get started() {
+      return response.headersSent;
+    },
+    head(status, headers) {
+      if (response.headersSent || response.destroyed) return;
+      response.writeHead(status, headers as Record<string, string | string[]>);
+      if (request.method !== 'HEAD') response.flushHeaders();
+    },
+    write(bytes) {
+      if (response.destroyed || response.write(bytes)) return undefined;
+      return drained(response, gone.signal);
+    },
+    end(bytes) {
+      if (response.destroyed) return;
+      if (bytes) response.end(bytes);
+      else response.end();
+    },
+    cut() {
+      response.destroy();
+    },
+  };
+}
+
+/** Resolves when the response can take more or its reader has gone. */
+function drained(response: ServerResponse, gone: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      response.off('drain', done);
+      gone.removeEventListener('abort', done);
+      resolve();
+    };
+    response.once('drain', done);
+    gone.addEventListener('abort', done, { once: true });
+    if (gone.aborted) done();
+  });
+}

@@ -1,0 +1,21 @@
+import { defineConfig } from 'vitest/config';
+
+const report = process.env['TEST_REPORT'];
+
+const SUITES = ['unit', 'contract', 'golden', 'flow', 'anomaly', 'pins', 'clients', 'architecture'];
+
+/** Everything `npm test` runs: needs nothing outside the clone. */
+export default defineConfig({
+  test: {
+    include: SUITES.map((suite) => `test/${suite}/**/*.test.ts`),
+    environment: 'node',
+    pool: 'forks',
+    maxWorkers: 2,
+    testTimeout: 10_000,
+    hookTimeout: 20_000,
+    teardownTimeout: 5_000,
+    restoreMocks: true,
+    unstubEnvs: true,
+    reporters: report === undefined ? ['default'] : ['default', ['json', { outputFile: report }]],
+  },
+});

@@ -1,0 +1,18 @@
+import { resolve } from 'node:path';
+import { defineConfig } from 'vitest/config';
+
+const report = process.env['TEST_REPORT'];
+
+/** What `npm run test:recorded` runs: suites over recordings kept outside the clone. */
+export default defineConfig({
+  test: {
+    include: ['test/recorded/**/*.test.ts'],
+    globalSetup: ['test/recorded/require-recordings.ts'],
+    environment: 'node',
+    env: { RECORDED: resolve(process.env['RECORDED'] ?? '../shared/data') },
+    pool: 'forks',
+    maxWorkers: 2,
+    testTimeout: 30_000,
+    reporters: report === undefined ? ['default'] : ['default', ['json', { outputFile: report }]],
+  },
+});
