@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import type { Json, JsonObject } from '../../gateway/domain/json.ts';
 import { asCount, asString, isArray, member } from '../../gateway/domain/json.ts';
 import { summarize } from '../../gateway/domain/usage.ts';
-import { bytesOf, readStream, reviewed } from '../unit/dialects/anthropic-bench.ts';
+import { bytesOf, readStream, reviewed } from '../unit/dialects/anthropic-streams.ts';
 
 const folder = join(process.env['RECORDED'] ?? '../shared/data', 'streams', 'anthropic');
 const recordings = readdirSync(folder)

@@ -1,4 +1,4 @@
-import { type Json, type JsonObject, member } from '../../domain/json.ts';
+import { isArray, isObject, type Json, type JsonObject, member } from '../../domain/json.ts';
 import type { MessageMark } from '../../ports/dialect.ts';
 import { markText } from '../_shared/mark-text.ts';
 import { blockType, isCallType, isProviderCallType, objectsOf } from './block.ts';
@@ -8,7 +8,7 @@ import { blockType, isCallType, isProviderCallType, objectsOf } from './block.ts
  * drop or rewrite them between turns: cache markers, thinking, block borders inside text, white space around it.
  */
 export function markOf(role: 'user' | 'assistant', content: Json | undefined): MessageMark {
-  return { role, canonical: markText(items(content)) };
+  return { role, canonical: markText(finite(items(content))) };
 }
 
 function items(content: Json | undefined): Json[] {
@@ -47,4 +47,12 @@ function sourceOf(block: JsonObject): Json {
   const source = block['source'];
   const body = member(source, 'data') ?? member(source, 'url') ?? member(source, 'file_id');
   return typeof body === 'string' ? [body.length, body.slice(-64)] : items(member(source, 'content'));
+}
+
+/** JSON can spell numbers that a double cannot hold (`1e400`); they have no canonical form and stand as text. */
+function finite(value: Json): Json {
+  if (typeof value === 'number') return Number.isFinite(value) ? value : String(value);
+  if (isArray(value)) return value.map(finite);
+  if (isObject(value)) return Object.fromEntries(Object.entries(value).map(([name, item]) => [name, finite(item)]));
+  return value;
 }

@@ -78,7 +78,7 @@ export const streamOf = (events: readonly JsonObject[], style: Style = {}): stri
   events.map((event) => sse(event, style)).join('');
 
 /** Cuts bytes into pieces of at most `size`. */
-export function* cut(bytes: Uint8Array, size: number): Generator<Uint8Array> {
+function* cut(bytes: Uint8Array, size: number): Generator<Uint8Array> {
   for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size);
 }
 
