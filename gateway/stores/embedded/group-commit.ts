@@ -52,7 +52,8 @@ export class GroupCommit {
     const writers = this.#writers.filter((writer) => writer.pending());
     const failing = this.#failing(writers);
     this.#healthy = failing.length === 0;
-    if (!this.#healthy && !this.#closed) this.#schedule(RETRY_MS);
+    // A process that has nothing else to do need not wait for a disk that takes nothing.
+    if (!this.#healthy && !this.#closed) this.#schedule(RETRY_MS).unref();
     return this.#healthy;
   }
 
@@ -94,7 +95,8 @@ export class GroupCommit {
     if (this.#db.isOpen && this.#db.isTransaction) this.#rollback.run();
   }
 
-  #schedule(ms: number): void {
+  #schedule(ms: number): NodeJS.Timeout {
     this.#timer = setTimeout(() => this.now(), ms);
+    return this.#timer;
   }
 }
