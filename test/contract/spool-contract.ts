@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { Fault } from '../../gateway/domain/fault.ts';
 import type { Spool, SpoolLine } from '../../gateway/ports/spool.ts';
-import { event, linesOf } from '../unit/audit/records.ts';
+import { event } from '../unit/audit/entries.ts';
+import { linesOf } from '../unit/audit/records.ts';
 
 /** What the suite needs of an implementation: a new record, and the same record after its process ended. */
 export interface SpoolBackend {

@@ -7,7 +7,8 @@ import { verifyChain } from '../../../gateway/audit/chain.ts';
 import { nodeDisk, type SpoolDisk } from '../../../gateway/audit/disk.ts';
 import { openSpool } from '../../../gateway/audit/spool.ts';
 import type { SpoolLine } from '../../../gateway/ports/spool.ts';
-import { event, folderOfTest, linesOf, memoryLog, segmentsOf } from './records.ts';
+import { event } from './entries.ts';
+import { folderOfTest, linesOf, memoryLog, segmentsOf } from './records.ts';
 
 type Mode = 'before' | 'after' | 'short';
 const eio = () => Object.assign(new Error('i/o error'), { code: 'EIO' });
