@@ -1,0 +1,144 @@
+import type { Point } from '../domain/action.ts';
+import type { Bundle } from './bundle.ts';
+import type { RuleText } from './bundle-schema.ts';
+import { compileChanges } from './compile-changes.ts';
+import type { CompiledRule } from './compiled-rule.ts';
+import { type Condition, compileCondition } from './condition/compile-condition.ts';
+import { parseTimestamp } from './condition/time-text.ts';
+import { type FindingFilter, findingFilter, type KnownDetector } from './known-detectors.ts';
+import type { Problem } from './policy-fault.ts';
+import type { RuleReport } from './rule-report.ts';
+import { compileSelectors } from './selectors.ts';
+
+const NO_TOOL: readonly Point[] = [
+  'agent_startup',
+  'input',
+  'pre_model_call',
+  'post_model_call',
+  'output',
+  'agent_shutdown',
+];
+const NO_TARGET: readonly Point[] = ['agent_startup', 'agent_shutdown'];
+
+const listOf = <T>(value: T | readonly T[]): readonly T[] => [value].flat() as readonly T[];
+
+/** Checks what a rule means and compiles it. Mistakes go to `problems`; the result is only good where there are none. */
+export function compileRule(
+  bundle: Bundle,
+  place: number,
+  index: number,
+  known: readonly KnownDetector[],
+  problems: Problem[],
+): CompiledRule {
+  const rule = bundle.rules[place] as RuleText;
+  const path = ['rules', place];
+  const report: RuleReport = {
+    at: (field, message, where) => problems.push(bundle.file.problemAt([...path, ...field], message, where)),
+    inside: (field, offset, message) => problems.push(bundle.file.problemIn([...path, ...field], offset, message)),
+  };
+  const points = listOf(rule.at);
+  checkFields(rule, points, report);
+  const when = condition(rule, 'when', bundle, points, report);
+  const unless = condition(rule, 'unless', bundle, points, report);
+  const filter = detect(rule, known, report);
+  const { changes, detectors: redacted } = compileChanges(rule.transform ?? [], index, known, report);
+  const looks = readsFindings(when) || readsFindings(unless);
+  return {
+    index,
+    id: `${bundle.name}/${rule.id}`,
+    points,
+    selectors: compileSelectors(rule),
+    verdict: rule.verdict,
+    mode: rule.mode ?? bundle.mode,
+    expiresAt: expiry(rule, report),
+    when,
+    unless,
+    needs: looks ? undefined : filter,
+    detectors: [...new Set([...(filter?.detectors ?? (looks ? known.map((d) => d.name) : [])), ...redacted])].sort(),
+    changes,
+    labels: rule.labels ?? [],
+    reason: rule.reason,
+    message: rule.message,
+    doc: rule.doc,
+    halt: rule.halt,
+    approvers: rule.approval?.approvers ?? [],
+    whole: rule.watch === 'whole',
+  };
+}
+
+const readsFindings = (condition: Condition | undefined): boolean => condition?.reads.has('findings') ?? false;
+
+function condition(
+  rule: RuleText,
+  field: 'when' | 'unless',
+  bundle: Bundle,
+  points: readonly Point[],
+  report: RuleReport,
+): Condition | undefined {
+  const text = rule[field];
+  if (text === undefined) return undefined;
+  const compiled = compileCondition(String(text), { lists: bundle.lists, points });
+  if ('test' in compiled) return compiled;
+  for (const { at, message } of compiled) report.inside([field], at, message);
+  return undefined;
+}
+
+function detect(rule: RuleText, known: readonly KnownDetector[], report: RuleReport): FindingFilter | undefined {
+  if (rule.detect === undefined) return undefined;
+  const names = listOf(rule.detect);
+  let wrong = false;
+  for (const [i, name] of names.entries()) {
+    const one = findingFilter([name], known);
+    if (typeof one !== 'string') continue;
+    report.at(typeof rule.detect === 'string' ? ['detect'] : ['detect', i], one);
+    wrong = true;
+  }
+  const filter = wrong ? undefined : findingFilter(names, known);
+  return typeof filter === 'string' ? undefined : filter;
+}
+
+function checkFields(rule: RuleText, points: readonly Point[], report: RuleReport): void {
+  const { verdict } = rule;
+  if (rule.reason?.startsWith('runtime_error:'))
+    report.at(['reason'], 'reasons that begin with `runtime_error:` belong to the gate; choose another');
+  if (verdict === 'transform' && !rule.transform)
+    report.at(['verdict'], '`verdict: transform` needs a `transform` that says what to change');
+  if (verdict !== 'transform' && rule.transform)
+    report.at(['transform'], `\`transform\` needs \`verdict: transform\`, not \`${verdict}\``, 'key');
+  if (verdict !== 'escalate' && rule.approval)
+    report.at(['approval'], `\`approval\` needs \`verdict: escalate\`, not \`${verdict}\``, 'key');
+  if (verdict !== 'deny' && rule.halt)
+    report.at(['halt'], `\`halt\` needs \`verdict: deny\`, not \`${verdict}\``, 'key');
+  for (const field of ['tools', 'servers'] as const) {
+    if (rule[field] !== undefined && points.every((p) => NO_TOOL.includes(p))) {
+      report.at([field], `\`${field}\` never fits at \`${points.join('`, `')}\`: only tool calls have a tool`, 'key');
+    }
+  }
+  for (const [i, item] of (rule.transform ?? []).entries()) {
+    const elsewhere = points.filter((p) => p !== 'pre_model_call');
+    if ('cap' in item && elsewhere.length > 0)
+      report.at(
+        ['transform', i, 'cap'],
+        `\`cap\` works at \`pre_model_call\` only, not at \`${elsewhere.join('`, `')}\``,
+        'key',
+      );
+  }
+  const bare = points.filter((p) => NO_TARGET.includes(p));
+  if (rule.transform && bare.length > 0)
+    report.at(['transform'], `there is nothing to transform at \`${bare.join('`, `')}\``, 'key');
+}
+
+const DAY = /^\d{4}-\d\d-\d\d$/;
+
+/** A date alone means the end of that day, UTC. */
+function expiry(rule: RuleText, report: RuleReport): number {
+  if (rule.expires === undefined) return Number.POSITIVE_INFINITY;
+  const isDay = DAY.test(rule.expires);
+  try {
+    return parseTimestamp(isDay ? `${rule.expires}T00:00:00Z` : rule.expires).ms + (isDay ? 86_400_000 : 0);
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    report.at(['expires'], `\`${rule.expires}\` is no date; write it as \`2027-01-31\` or \`2027-01-31T09:00:00Z\``);
+    return Number.POSITIVE_INFINITY;
+  }
+}

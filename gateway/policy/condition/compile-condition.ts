@@ -1,0 +1,83 @@
+import type { Point } from '../../domain/action.ts';
+import { DYN, typeName } from './cel-type.ts';
+import { Broken, OUT_OF_STEPS, type Value } from './cel-value.ts';
+import { compileNode } from './compile-node.ts';
+import { type Ast, ConditionFault, parseCondition } from './condition-ast.ts';
+import type { EvalContext } from './eval-context.ts';
+import type { Scope } from './scope.ts';
+
+/** A condition that was parsed, checked and compiled. */
+export interface Condition {
+  readonly text: string;
+  /** true, false, or why it could not be answered. Takes its steps from the context, at most `steps`. */
+  readonly test: (c: EvalContext, steps: number) => boolean | Broken;
+  /** dotted names and functions it reads, e.g. `run.steps`, `findings` */
+  readonly reads: ReadonlySet<string>;
+}
+
+export interface ConditionMistake {
+  /** UTF-16 offset in the condition's text */
+  readonly at: number;
+  readonly message: string;
+}
+
+export interface Setting {
+  readonly lists: Readonly<Record<string, readonly Value[]>>;
+  /** the points the condition is asked at */
+  readonly points: readonly Point[];
+}
+
+const NOT_BOOL = new Broken('the condition is no truth value');
+
+/** Compiles CEL text to a closure, or says everything that is wrong with it. */
+export function compileCondition(text: string, setting: Setting): Condition | readonly ConditionMistake[] {
+  const mistakes: ConditionMistake[] = [];
+  const reads = new Set<string>();
+  const scope: Scope = {
+    ...setting,
+    text,
+    variables: [],
+    reads,
+    compile: compileNode,
+    report: (at, message) => {
+      mistakes.push({ at, message });
+      return { type: DYN, cost: 1, run: () => NOT_BOOL };
+    },
+  };
+  let ast: Ast;
+  try {
+    ast = parseCondition(text);
+  } catch (error) {
+    if (error instanceof ConditionFault) return [{ at: error.at, message: error.message }];
+    throw error;
+  }
+  const node = compileNode(ast, scope);
+  if (mistakes.length === 0 && node.type.kind !== 'bool' && node.type.kind !== 'dyn') {
+    scope.report(firstOffset(ast), `the condition is of type ${typeName(node.type)}; it must be true or false`);
+  }
+  if (mistakes.length > 0) return mistakes;
+  const { run, cost } = node;
+  return { text, reads, test: (c, steps) => answer(c, steps - cost, run) };
+}
+
+function answer(c: EvalContext, steps: number, run: (c: EvalContext) => Value): boolean | Broken {
+  c.left = steps;
+  if (steps < 0) return OUT_OF_STEPS;
+  const value = run(c);
+  if (c.left < 0) return OUT_OF_STEPS;
+  return value === true || value === false ? value : value instanceof Broken ? value : NOT_BOOL;
+}
+
+/** Where an expression begins; operators are placed at their sign. */
+function firstOffset(ast: Ast): number {
+  switch (ast.kind) {
+    case 'select':
+      return firstOffset(ast.of);
+    case 'call':
+      return Math.min(ast.at, ...[ast.on, ...ast.args].filter((a) => a !== undefined).map(firstOffset));
+    case 'macro':
+      return firstOffset(ast.over);
+    default:
+      return ast.at;
+  }
+}

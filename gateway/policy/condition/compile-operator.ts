@@ -1,0 +1,264 @@
+import { BOOL, type CelType, comparable, DYN, join, type Kind, typeName } from './cel-type.ts';
+import { Broken, equal, MIN_INT, Span } from './cel-value.ts';
+import type { Ast } from './condition-ast.ts';
+import { arithmetic, arithmeticKind, compare, elementAt, notBool, within } from './operators.ts';
+import type { CelNode, Run, Scope } from './scope.ts';
+
+type Call = Ast & { kind: 'call' };
+type Compile = (sign: string, ast: Call, nodes: readonly CelNode[], scope: Scope) => CelNode;
+
+const cost = (nodes: readonly CelNode[]): number => nodes.reduce((sum, n) => sum + n.cost, 1);
+
+/** Operators by the parser's name for them. */
+const TABLE: Readonly<Record<string, readonly [string, Compile]>> = {
+  '_&&_': ['&&', logic],
+  '_||_': ['||', logic],
+  '!_': ['!', not],
+  '-_': ['-', negate],
+  '_?_:_': ['?:', ternary],
+  '_==_': ['==', equality],
+  '_!=_': ['!=', equality],
+  '_<_': ['<', ordering],
+  '_<=_': ['<=', ordering],
+  '_>_': ['>', ordering],
+  '_>=_': ['>=', ordering],
+  '_+_': ['+', math],
+  '_-_': ['-', math],
+  '_*_': ['*', math],
+  '_/_': ['/', math],
+  '_%_': ['%', math],
+  '@in': ['in', membership],
+  '_[_]': ['[]', index],
+};
+
+export const OPERATORS: ReadonlySet<string> = new Set(Object.keys(TABLE));
+
+export function compileOperator(ast: Call, scope: Scope): CelNode {
+  const [sign, compile] = TABLE[ast.name] as readonly [string, Compile];
+  return compile(
+    sign,
+    ast,
+    ast.args.map((arg) => scope.compile(arg, scope)),
+    scope,
+  );
+}
+
+const isBool = (node: CelNode): boolean => node.type.kind === 'bool' || node.type.kind === 'dyn';
+
+/** `&&` and `||`: one side that decides absorbs an error on the other, whichever side it is on. */
+function logic(sign: string, ast: Call, [left, right]: readonly CelNode[], scope: Scope): CelNode {
+  for (const side of [left, right]) {
+    if (side && !isBool(side))
+      return scope.report(ast.at, `\`${sign}\` wants bool on both sides, not ${typeName(side.type)}`);
+  }
+  const decisive = sign === '||';
+  const a = (left as CelNode).run;
+  const b = (right as CelNode).run;
+  return {
+    type: BOOL,
+    cost: cost([left as CelNode, right as CelNode]),
+    run: (c) => {
+      const l = a(c);
+      if (l === decisive) return decisive;
+      const r = b(c);
+      if (r === decisive) return decisive;
+      return l !== !decisive ? notBool(l) : r !== !decisive ? notBool(r) : !decisive;
+    },
+  };
+}
+
+function not(_: string, ast: Call, [of]: readonly CelNode[], scope: Scope): CelNode {
+  const node = of as CelNode;
+  if (!isBool(node)) return scope.report(ast.at, `\`!\` wants bool, not ${typeName(node.type)}`);
+  const { run } = node;
+  return {
+    type: BOOL,
+    cost: node.cost + 1,
+    run: (c) => {
+      const value = run(c);
+      return value === true ? false : value === false ? true : notBool(value);
+    },
+  };
+}
+
+const NOT_NUMBER = new Broken('`-` wants a number');
+
+function negate(_: string, ast: Call, [of]: readonly CelNode[], scope: Scope): CelNode {
+  const node = of as CelNode;
+  const { kind } = node.type;
+  if (kind !== 'int' && kind !== 'double' && kind !== 'dyn' && kind !== 'duration') {
+    return scope.report(ast.at, `\`-\` wants a number, not ${typeName(node.type)}`);
+  }
+  const run: Run = (c) => {
+    const value = node.run(c);
+    if (typeof value === 'number') return -value;
+    if (typeof value === 'bigint') return value === MIN_INT ? new Broken('integer overflow') : -value;
+    return value instanceof Span ? new Span(-value.ms) : value instanceof Broken ? value : NOT_NUMBER;
+  };
+  return { type: node.type, cost: node.cost + 1, run };
+}
+
+function ternary(_: string, ast: Call, [test, yes, no]: readonly CelNode[], scope: Scope): CelNode {
+  const [t, a, b] = [test as CelNode, yes as CelNode, no as CelNode];
+  if (!isBool(t)) return scope.report(ast.at, `the test of \`? :\` wants bool, not ${typeName(t.type)}`);
+  if (!comparable(a.type, b.type)) {
+    return scope.report(
+      ast.at,
+      `both results of \`? :\` must have one type, not ${typeName(a.type)} and ${typeName(b.type)}`,
+    );
+  }
+  return {
+    type: join(a.type, b.type),
+    cost: cost([t, a, b]),
+    run: (c) => {
+      const answer = t.run(c);
+      return answer === true ? a.run(c) : answer === false ? b.run(c) : notBool(answer);
+    },
+  };
+}
+
+function equality(sign: string, ast: Call, [left, right]: readonly CelNode[], scope: Scope): CelNode {
+  const [l, r] = [left as CelNode, right as CelNode];
+  if (!comparable(l.type, r.type)) return scope.report(ast.at, mismatch(sign, l.type, r.type));
+  const yes = sign === '==';
+  const shape = { type: BOOL, cost: cost([l, r]) };
+  if (l.num && r.num) {
+    const [x, y] = [l.num, r.num];
+    return {
+      ...shape,
+      run: (c) => {
+        const a = x(c);
+        if (typeof a !== 'number') return a;
+        const b = y(c);
+        return typeof b === 'number' ? (a === b) === yes : b;
+      },
+    };
+  }
+  const x: Run = l.num ?? l.run;
+  const y: Run = r.num ?? r.run;
+  return {
+    ...shape,
+    run: (c) => {
+      const a = x(c);
+      if (a instanceof Broken) return a;
+      const b = y(c);
+      return b instanceof Broken ? b : equal(c, a, b) === yes;
+    },
+  };
+}
+
+const mismatch = (sign: string, a: CelType, b: CelType): string =>
+  `\`${sign}\` compares ${typeName(a)} with ${typeName(b)}: these are never equal`;
+
+const ORDERED: readonly Kind[] = ['int', 'double', 'string', 'bool', 'timestamp', 'duration', 'dyn'];
+
+function ordering(sign: string, ast: Call, [left, right]: readonly CelNode[], scope: Scope): CelNode {
+  const [l, r] = [left as CelNode, right as CelNode];
+  if (!ORDERED.includes(l.type.kind) || !ORDERED.includes(r.type.kind) || !comparable(l.type, r.type)) {
+    return scope.report(ast.at, `\`${sign}\` can't order ${typeName(l.type)} and ${typeName(r.type)}`);
+  }
+  const shape = { type: BOOL, cost: cost([l, r]) };
+  if (l.num && r.num) return { ...shape, run: numericOrder(sign, l.num, r.num) };
+  const x: Run = l.num ?? l.run;
+  const y: Run = r.num ?? r.run;
+  return {
+    ...shape,
+    run: (c) => {
+      const a = x(c);
+      if (a instanceof Broken) return a;
+      const b = y(c);
+      return b instanceof Broken ? b : compare(sign, a, b);
+    },
+  };
+}
+
+type Num = NonNullable<CelNode['num']>;
+
+function numericOrder(sign: string, x: Num, y: Num): Run {
+  const holds: Readonly<Record<string, (a: number, b: number) => boolean>> = {
+    '<': (a, b) => a < b,
+    '<=': (a, b) => a <= b,
+    '>': (a, b) => a > b,
+    '>=': (a, b) => a >= b,
+  };
+  const test = holds[sign] as (a: number, b: number) => boolean;
+  return (c) => {
+    const a = x(c);
+    if (typeof a !== 'number') return a;
+    const b = y(c);
+    return typeof b === 'number' ? test(a, b) : b;
+  };
+}
+
+function math(sign: string, ast: Call, [left, right]: readonly CelNode[], scope: Scope): CelNode {
+  const [l, r] = [left as CelNode, right as CelNode];
+  const kind = arithmeticKind(sign, l.type.kind, r.type.kind);
+  if (kind === undefined) {
+    const mixed = [l.type.kind, r.type.kind].sort().join() === 'double,int';
+    const help = mixed
+      ? '; write the whole number with a decimal point, such as `2.0`, or convert with `double(…)`'
+      : '';
+    return scope.report(ast.at, `\`${sign}\` does not work on ${typeName(l.type)} and ${typeName(r.type)}${help}`);
+  }
+  const type: CelType = kind === 'list' ? join(l.type, r.type) : kind === 'dyn' ? DYN : ({ kind } as CelType);
+  const shape = { type, cost: cost([l, r]) };
+  if (kind === 'double' && l.num && r.num) {
+    const [x, y] = [l.num, r.num];
+    const num: Num = (c) => {
+      const a = x(c);
+      if (typeof a !== 'number') return a;
+      const b = y(c);
+      return typeof b === 'number' ? (sign === '+' ? a + b : sign === '-' ? a - b : sign === '*' ? a * b : a / b) : b;
+    };
+    return { ...shape, run: num, num };
+  }
+  const run: Run = (c) => {
+    const a = l.run(c);
+    if (a instanceof Broken) return a;
+    const b = r.run(c);
+    return b instanceof Broken ? b : arithmetic(sign, c, a, b);
+  };
+  return { ...shape, run };
+}
+
+function membership(_: string, ast: Call, [item, container]: readonly CelNode[], scope: Scope): CelNode {
+  const [i, k] = [item as CelNode, container as CelNode];
+  const type = k.type;
+  if (type.kind !== 'list' && type.kind !== 'map' && type.kind !== 'dyn') {
+    return scope.report(ast.at, `\`in\` wants a list or a map on its right, not ${typeName(type)}`);
+  }
+  const of: CelType = type.kind === 'list' ? type.of : type.kind === 'map' ? { kind: 'string' } : DYN;
+  if (!comparable(i.type, of))
+    return scope.report(ast.at, `\`in\` looks for ${typeName(i.type)} in ${typeName(type)}: it is never there`);
+  return {
+    type: BOOL,
+    cost: cost([i, k]),
+    run: (c) => {
+      const value = i.run(c);
+      if (value instanceof Broken) return value;
+      const box = k.run(c);
+      return box instanceof Broken ? box : within(c, value, box);
+    },
+  };
+}
+
+function index(_: string, ast: Call, [of, key]: readonly CelNode[], scope: Scope): CelNode {
+  const [o, k] = [of as CelNode, key as CelNode];
+  const { type } = o;
+  if (type.kind !== 'list' && type.kind !== 'map' && type.kind !== 'dyn')
+    return scope.report(ast.at, `a ${typeName(type)} has no elements`);
+  const wants: CelType = type.kind === 'list' ? { kind: 'int' } : { kind: 'string' };
+  if (type.kind !== 'dyn' && !comparable(k.type, wants)) {
+    return scope.report(
+      ast.at,
+      `an element of a ${typeName(type)} is named by ${typeName(wants)}, not ${typeName(k.type)}`,
+    );
+  }
+  const run: Run = (c) => {
+    const container = o.run(c);
+    if (container instanceof Broken) return container;
+    const name = k.run(c);
+    return name instanceof Broken ? name : elementAt(container, name);
+  };
+  return { type: type.kind === 'list' || type.kind === 'map' ? type.of : DYN, cost: cost([o, k]), run };
+}

@@ -1,0 +1,33 @@
+import type { Point } from '../../domain/action.ts';
+import type { CelType } from './cel-type.ts';
+import type { Broken, Value } from './cel-value.ts';
+import type { Ast } from './condition-ast.ts';
+import type { EvalContext } from './eval-context.ts';
+
+export type Run = (c: EvalContext) => Value;
+
+/** A compiled expression. */
+export interface CelNode {
+  readonly type: CelType;
+  readonly run: Run;
+  /** the same value as a JS number, where it is a number at all: comparisons need no bigint */
+  readonly num?: ((c: EvalContext) => number | Broken) | undefined;
+  /** steps of one evaluation, loops not counted */
+  readonly cost: number;
+  /** the text of a string literal */
+  readonly literal?: string | undefined;
+}
+
+/** What is known while a condition is compiled. */
+export interface Scope {
+  readonly text: string;
+  readonly lists: Readonly<Record<string, readonly Value[]>>;
+  readonly points: readonly Point[];
+  /** variables of the macros around, outermost first; the place is the slot */
+  readonly variables: readonly { readonly name: string; readonly type: CelType }[];
+  readonly reads: Set<string>;
+  /** Checks and compiles a part of the expression. */
+  compile(ast: Ast, scope: Scope): CelNode;
+  /** Notes a mistake and returns a node to go on with, so that all mistakes are found at once. */
+  report(at: number, message: string): CelNode;
+}

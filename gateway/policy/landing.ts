@@ -1,0 +1,37 @@
+import { isArray, isObject, type Json } from '../domain/json.ts';
+import { childPointer, type Pointer, pointerTokens } from '../domain/pointer.ts';
+
+/** Where a pointer pattern leads in a target. */
+export interface Landing {
+  readonly at: Pointer;
+  /** undefined: an absent member of a present object */
+  readonly value: Json | undefined;
+}
+
+const INDEX = /^(0|[1-9][0-9]*)$/;
+
+/**
+ * Every place a pattern names, absent members of present objects included; a token `*` stands for each element of one array.
+ * Undefined where the way there does not exist. An array without elements is a way that leads to no place.
+ */
+export function landings(target: Json, pattern: Pointer): readonly Landing[] | undefined {
+  const tokens = pointerTokens(pattern);
+  let places: Landing[] = [{ at: '', value: target }];
+  for (const token of tokens) {
+    const next: Landing[] = [];
+    for (const { at, value } of places) {
+      if (isArray(value) && token === '*')
+        next.push(...value.map((item, i) => ({ at: childPointer(at, i), value: item })));
+      else if (isArray(value) && INDEX.test(token) && Number(token) < value.length) {
+        next.push({ at: childPointer(at, token), value: value[Number(token)] as Json });
+      } else if (isObject(value)) {
+        next.push({
+          at: childPointer(at, token),
+          value: Object.hasOwn(value, token) ? (value[token] as Json) : undefined,
+        });
+      } else return undefined;
+    }
+    places = next;
+  }
+  return places;
+}

@@ -1,0 +1,90 @@
+import type { Action, Edit, TextPart } from '../domain/action.ts';
+import type { PlacedFinding } from '../domain/finding.ts';
+import type { Snapshot } from '../domain/snapshot.ts';
+import type { Sha256 } from './judge.ts';
+import { TransformFailure } from './transform-failure.ts';
+
+export type RedactAs = 'token' | 'mask' | 'hash' | 'drop';
+
+/** One rule's wish to redact: which findings, and how. */
+export interface Redaction {
+  readonly rule: number;
+  readonly as: RedactAs;
+  readonly covers: (finding: PlacedFinding) => boolean;
+}
+
+interface Cut {
+  readonly start: number;
+  readonly end: number;
+  readonly text: string;
+}
+
+/**
+ * The edits that all redactions of a call add up to: one per part, on the text detectors read. Overlapping findings are one cut,
+ * with the text of the one that begins first. A function of the parts, the findings and the run: the same part gives the same bytes.
+ * Throws a TransformFailure where a finding can't be redacted.
+ */
+export function redact(snapshot: Snapshot, redactions: readonly Redaction[], sha256: Sha256): Edit[] {
+  const { action, findings } = snapshot;
+  const cuts = new Map<TextPart, Cut[]>();
+  for (const finding of findings) {
+    const wish = redactions.find((r) => r.covers(finding));
+    if (!wish) continue;
+    if (finding.status === 'unknown') {
+      throw new TransformFailure(
+        'runtime_error:detector_failed',
+        wish.rule,
+        'a detector failed, so nothing can be redacted',
+      );
+    }
+    const part = partOf(action, finding, wish.rule);
+    const text = replacement(wish.as, finding, part.text.slice(finding.start, finding.end), snapshot, sha256);
+    const list = cuts.get(part);
+    if (list) list.push({ start: finding.start, end: finding.end, text });
+    else cuts.set(part, [{ start: finding.start, end: finding.end, text }]);
+  }
+  return [...cuts].map(([part, list]) => ({ op: 'set', at: part.at, value: cutText(part.text, list) }));
+}
+
+function partOf(action: Action, finding: PlacedFinding, rule: number): TextPart {
+  const part = action.parts.find((p) => p.at === finding.at);
+  const fits = part && finding.start >= 0 && finding.start < finding.end && finding.end <= part.text.length;
+  if (!fits)
+    throw new TransformFailure(
+      'runtime_error:transform_failed',
+      rule,
+      `\`${finding.kind}\` stands where nothing can be edited`,
+    );
+  if (part.frozen !== undefined) {
+    throw new TransformFailure(
+      'runtime_error:transform_failed',
+      rule,
+      `\`${finding.kind}\` stands in a part that must not change (${part.frozen})`,
+    );
+  }
+  return part;
+}
+
+function replacement(as: RedactAs, finding: PlacedFinding, found: string, snapshot: Snapshot, sha256: Sha256): string {
+  switch (as) {
+    case 'token':
+      return `[redacted:${finding.kind}]`;
+    case 'mask':
+      return '*'.repeat(found.length);
+    case 'hash':
+      return `[redacted:${finding.kind}:${sha256(JSON.stringify([snapshot.tenant.id, snapshot.run.id, found])).slice(0, 12)}]`;
+    case 'drop':
+      return '';
+  }
+}
+
+function cutText(text: string, cuts: readonly Cut[]): string {
+  const ordered = [...cuts].sort((a, b) => a.start - b.start || b.end - a.end);
+  let out = '';
+  let end = 0;
+  for (const cut of ordered) {
+    if (cut.start >= end) out += text.slice(end, cut.start) + cut.text;
+    end = Math.max(end, cut.end);
+  }
+  return out + text.slice(end);
+}

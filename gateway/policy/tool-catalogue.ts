@@ -1,0 +1,49 @@
+import { type Glob, globMatches, parseGlob, specificity } from './glob.ts';
+
+export const EFFECTS = ['read', 'write', 'egress', 'money', 'identity'] as const;
+export const TRUSTS = ['untrusted', 'internal', 'trusted'] as const;
+export const SECRECIES = ['public', 'internal', 'confidential', 'secret'] as const;
+
+/** What the policy says a tool is (flows.md 2). */
+export interface ToolFacts {
+  readonly effect: (typeof EFFECTS)[number];
+  readonly trust: (typeof TRUSTS)[number];
+  readonly secrecy: (typeof SECRECIES)[number];
+  readonly clearance: (typeof SECRECIES)[number];
+  readonly destinations: readonly string[];
+  readonly directory: boolean;
+}
+
+/** What is true of a tool nobody described: its output may come from anyone, and it may change things. */
+export const UNDESCRIBED: ToolFacts = {
+  effect: 'write',
+  trust: 'untrusted',
+  secrecy: 'internal',
+  clearance: 'public',
+  destinations: [],
+  directory: false,
+};
+
+/** The facts of tools by name; where several patterns match, the most specific one describes the tool. */
+export class ToolCatalogue {
+  readonly #literals = new Map<string, ToolFacts>();
+  readonly #globs: { readonly glob: Glob; readonly facts: ToolFacts }[] = [];
+
+  constructor(entries: readonly { readonly pattern: string; readonly facts: ToolFacts }[]) {
+    const ordered = [...entries].sort(
+      (a, b) => specificity(b.pattern) - specificity(a.pattern) || (a.pattern < b.pattern ? -1 : 1),
+    );
+    for (const { pattern, facts } of ordered) {
+      const glob = parseGlob(pattern);
+      if (glob.kind === 'literal') this.#literals.set(glob.text, facts);
+      else this.#globs.push({ glob, facts });
+    }
+  }
+
+  find(name: string): ToolFacts {
+    const literal = this.#literals.get(name);
+    if (literal) return literal;
+    for (const { glob, facts } of this.#globs) if (globMatches(glob, name)) return facts;
+    return UNDESCRIBED;
+  }
+}

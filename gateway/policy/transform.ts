@@ -1,0 +1,163 @@
+import type { Edit } from '../domain/action.ts';
+import { canonical } from '../domain/canonical.ts';
+import { isArray, isObject, type Json } from '../domain/json.ts';
+import { childPointer, type Pointer, pointerTokens, resolvePointer } from '../domain/pointer.ts';
+import type { Snapshot } from '../domain/snapshot.ts';
+import type { OutputCap } from '../domain/verdict.ts';
+import { applyEdits } from './apply-edits.ts';
+import type { Sha256 } from './judge.ts';
+import { type Landing, landings } from './landing.ts';
+import type { LinearPattern } from './linear-pattern.ts';
+import { type Redaction, redact } from './redact.ts';
+import { TransformFailure } from './transform-failure.ts';
+
+/** A transform of a rule, compiled. */
+export type Change =
+  | { readonly op: 'redact'; readonly redaction: Redaction }
+  | { readonly op: 'cap'; readonly to: OutputCap }
+  | { readonly op: 'set'; readonly at: Pointer; readonly to: Json }
+  | { readonly op: 'remove'; readonly at: Pointer }
+  | { readonly op: 'replace'; readonly pattern: LinearPattern; readonly by: string; readonly at: Pointer | undefined }
+  | { readonly op: 'truncate'; readonly at: Pointer; readonly to: number }
+  | { readonly op: 'allow_only'; readonly at: Pointer; readonly of: readonly Json[] };
+
+export interface Transformed {
+  readonly edits: readonly Edit[];
+  readonly cap: OutputCap | undefined;
+}
+
+/**
+ * Turns the transforms of all matching rules into edits of the target, to be applied in order. Redactions come first, on the
+ * text detectors read; the others follow in document order, each on what the ones before it left. A change that is already
+ * true makes no edit. Throws a TransformFailure where one has nowhere to land or would touch a frozen part.
+ */
+export function transform(
+  snapshot: Snapshot,
+  rules: readonly { readonly index: number; readonly changes: readonly Change[] }[],
+  sha256: Sha256,
+): Transformed {
+  const redactions = rules.flatMap((r) => r.changes.flatMap((c) => (c.op === 'redact' ? [c.redaction] : [])));
+  const work = new Workpiece(snapshot);
+  if (redactions.length > 0)
+    for (const edit of redact(snapshot, redactions, sha256)) work.edit(edit, redactions[0]?.rule ?? 0);
+  let cap: OutputCap | undefined;
+  for (const { index, changes } of rules) {
+    for (const change of changes) {
+      if (change.op === 'cap') cap = tighter(cap, change.to);
+      else if (change.op !== 'redact') make(work, change, index);
+    }
+  }
+  return { edits: work.edits, cap };
+}
+
+/** A number is tighter than `affordable`: what is left in the budgets limits every call anyway. */
+function tighter(a: OutputCap | undefined, b: OutputCap): OutputCap {
+  if (a === undefined || a === 'affordable') return b;
+  return b === 'affordable' ? a : Math.min(a, b);
+}
+
+const failed = (rule: number, why: string): TransformFailure =>
+  new TransformFailure('runtime_error:transform_failed', rule, why);
+
+/** The target as the edits so far left it, and where its frozen parts are now. */
+class Workpiece {
+  readonly edits: Edit[] = [];
+  target: Json;
+  readonly editable: readonly Pointer[];
+  #frozen: Pointer[];
+
+  constructor({ action }: Snapshot) {
+    this.target = action.target;
+    this.editable = action.parts.filter((p) => p.frozen === undefined).map((p) => p.at);
+    this.#frozen = action.parts.filter((p) => p.frozen !== undefined).map((p) => p.at);
+  }
+
+  edit(edit: Edit, rule: number): void {
+    const { at } = edit;
+    if (this.#frozen.some((f) => f === at || f.startsWith(`${at}/`) || at.startsWith(`${f}/`))) {
+      throw failed(rule, `\`${at}\` is or holds a part that must not change`);
+    }
+    const old = resolvePointer(this.target, at);
+    if (edit.op === 'set' && old !== undefined && same(old, edit.value)) return;
+    try {
+      this.target = applyEdits(this.target, [edit]);
+    } catch (error) {
+      if (error instanceof RangeError) throw failed(rule, error.message);
+      throw error;
+    }
+    this.edits.push(edit);
+    if (edit.op === 'remove') this.#frozen = this.#frozen.map((f) => shifted(f, at, this.target));
+  }
+}
+
+const same = (a: Json, b: Json): boolean =>
+  a === b || (typeof a === 'object' && typeof b === 'object' && canonical(a) === canonical(b));
+
+/** Where `pointer` leads after the element at `removed` went: later elements of the same array moved up. */
+function shifted(pointer: Pointer, removed: Pointer, target: Json): Pointer {
+  const parent = removed.slice(0, removed.lastIndexOf('/'));
+  if (!isArray(resolvePointer(target, parent)) || !pointer.startsWith(`${parent}/`)) return pointer;
+  const [token, ...rest] = pointerTokens(pointer.slice(parent.length));
+  const gone = Number(pointerTokens(removed.slice(parent.length))[0]);
+  const at = childPointer(parent, Number(token) > gone ? Number(token) - 1 : Number(token));
+  return rest.reduce((p, t) => childPointer(p, t), at);
+}
+
+function place(work: Workpiece, at: Pointer, rule: number): readonly Landing[] {
+  const found = landings(work.target, at);
+  if (!found) throw failed(rule, `\`${at}\` has nowhere to land`);
+  return found;
+}
+
+function make(work: Workpiece, change: Exclude<Change, { op: 'redact' | 'cap' }>, rule: number): void {
+  switch (change.op) {
+    case 'set':
+      for (const { at } of place(work, change.at, rule)) work.edit({ op: 'set', at, value: change.to }, rule);
+      return;
+    case 'remove':
+      // What is not there is already removed; from the back, so that elements keep their places.
+      for (const { at, value } of [...(landings(work.target, change.at) ?? [])].reverse()) {
+        if (value !== undefined) work.edit({ op: 'remove', at }, rule);
+      }
+      return;
+    case 'replace':
+      for (const at of change.at === undefined ? work.editable : place(work, change.at, rule).map((l) => l.at)) {
+        onText(work, at, rule, (text) => change.pattern.replaceAll(text, change.by), change.at !== undefined);
+      }
+      return;
+    case 'truncate':
+      for (const { at } of landings(work.target, change.at) ?? [])
+        onText(work, at, rule, (text) => cut(text, change.to), true);
+      return;
+    case 'allow_only':
+      for (const { at, value } of landings(work.target, change.at) ?? [])
+        if (value !== undefined) narrow(work, at, value, change.of, rule);
+  }
+}
+
+/** `strict`: something that is no text has nowhere for the change to land. */
+function onText(work: Workpiece, at: Pointer, rule: number, by: (text: string) => string, strict: boolean): void {
+  const old = resolvePointer(work.target, at);
+  if (typeof old === 'string') {
+    const value = by(old);
+    if (value !== old) work.edit({ op: 'set', at, value }, rule);
+  } else if (strict && old !== undefined) throw failed(rule, `\`${at}\` is no text`);
+}
+
+/** The first `length` UTF-16 units, never half a character. */
+function cut(text: string, length: number): string {
+  if (text.length <= length) return text;
+  const last = text.charCodeAt(length - 1);
+  return text.slice(0, last >= 0xd800 && last < 0xdc00 ? length - 1 : length);
+}
+
+function narrow(work: Workpiece, at: Pointer, value: Json, of: readonly Json[], rule: number): void {
+  if (isArray(value)) {
+    for (let i = value.length - 1; i >= 0; i -= 1) {
+      if (!of.includes(value[i] as Json)) work.edit({ op: 'remove', at: childPointer(at, i) }, rule);
+    }
+  } else if (isObject(value)) {
+    for (const name of Object.keys(value))
+      if (!of.includes(name)) work.edit({ op: 'remove', at: childPointer(at, name) }, rule);
+  } else throw failed(rule, `\`${at}\` is neither an array nor a map`);
+}
