@@ -1,0 +1,116 @@
+import type { Finding } from '../domain/finding.ts';
+import type { Detector } from '../ports/detector.ts';
+import { compileAnchors } from './_shared/anchors.ts';
+import { CLOUD } from './secrets/cloud.ts';
+import { CODE } from './secrets/code.ts';
+import { GENERIC } from './secrets/generic.ts';
+import { MODELS } from './secrets/models.ts';
+import { NAMED } from './secrets/named.ts';
+import { openBlock, PRIVATE_KEY } from './secrets/private-key.ts';
+import type { SecretRule } from './secrets/rule.ts';
+import { SERVICES } from './secrets/services.ts';
+import { URL_PASSWORD } from './secrets/url-password.ts';
+
+const RULES: readonly SecretRule[] = [
+  ...CLOUD,
+  ...CODE,
+  ...MODELS,
+  ...SERVICES,
+  ...NAMED,
+  PRIVATE_KEY,
+  URL_PASSWORD,
+  ...GENERIC,
+];
+const RUN_REACH = 512;
+const LONG_REACH = 8_192;
+const WORDS_REACH = 160;
+const LOOK_BEHIND = 16_384;
+
+interface Anchored {
+  readonly rule: SecretRule;
+  readonly kind: string;
+}
+
+function anchorTable(): { words: string[]; anchored: Anchored[][] } {
+  const byWord = new Map<string, Anchored[]>();
+  for (const rule of RULES) {
+    for (const word of rule.anchors)
+      byWord.set(word, [...(byWord.get(word) ?? []), { rule, kind: `secret.${rule.kind}` }]);
+  }
+  return { words: [...byWord.keys()], anchored: [...byWord.values()] };
+}
+
+const { words, anchored } = anchorTable();
+const eachAnchor = compileAnchors(words);
+
+/** Joins findings that overlap; the surer one names the whole. */
+function disjoint(findings: Finding[]): readonly Finding[] {
+  if (findings.length < 2) return findings;
+  const sorted = findings.sort((a, b) => a.start - b.start || b.end - a.end);
+  const joined: Finding[] = [];
+  for (const finding of sorted) {
+    const last = joined.at(-1);
+    if (last === undefined || finding.start >= last.end) joined.push(finding);
+    else {
+      const { kind, confidence } = finding.confidence > last.confidence ? finding : last;
+      joined[joined.length - 1] = { kind, start: last.start, end: Math.max(last.end, finding.end), confidence };
+    }
+  }
+  return joined;
+}
+
+function scan(text: string): readonly Finding[] {
+  const findings: Finding[] = [];
+  eachAnchor(text, 0, text.length, (word, start, end) => {
+    for (const { rule, kind } of anchored[word] ?? []) {
+      const sighting = rule.find(text, start, end);
+      if (sighting !== undefined) findings.push({ kind, ...sighting });
+    }
+  });
+  return disjoint(findings);
+}
+
+const BREAKS = new Set([...'"\'`<>{}[](),'].map((char) => char.charCodeAt(0)));
+
+/** Where the run of token characters at the end of the text begins. */
+function runStart(text: string, least: number): number {
+  let at = text.length;
+  while (at > least) {
+    const code = text.charCodeAt(at - 1);
+    if (code < 33 || code > 126 || BREAKS.has(code)) break;
+    at -= 1;
+  }
+  return at;
+}
+
+const isNamePart = (char: string): boolean => /[\w-]/.test(char);
+
+/** The earliest anchor before `hold` whose rule could still reach over it. */
+function reaching(text: string, hold: number, run: number): number {
+  let earliest = hold;
+  eachAnchor(text, Math.max(0, Math.min(run, hold - WORDS_REACH)), text.length, (word, start) => {
+    if (start >= earliest) return;
+    for (const { rule } of anchored[word] ?? []) {
+      const open =
+        rule.reach === 'long' ? start >= run - WORDS_REACH : rule.reach === 'words' && start >= hold - WORDS_REACH;
+      if (open) earliest = Math.min(earliest, start);
+    }
+  });
+  for (let i = 0; i < 40 && earliest < hold && isNamePart(text.charAt(earliest - 1)); i += 1) earliest -= 1;
+  return earliest;
+}
+
+function holdFrom(text: string): number {
+  const run = runStart(text, Math.max(0, text.length - LONG_REACH));
+  const hold = reaching(text, Math.max(run, text.length - RUN_REACH), run);
+  return Math.max(0, text.length - LOOK_BEHIND, Math.min(hold, openBlock(text) ?? hold));
+}
+
+/** Credentials of well-known vendors by their form, others by the name they stand behind. */
+export const secrets: Detector = {
+  name: 'secrets',
+  kinds: [...new Set(RULES.map((rule) => `secret.${rule.kind}`))].sort(),
+  scan,
+  holdFrom,
+  lookBehind: LOOK_BEHIND,
+};

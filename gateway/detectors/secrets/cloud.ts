@@ -1,0 +1,75 @@
+import { mixed } from './checks.ts';
+import { type SecretRule, tokenRule } from './rule.ts';
+
+/** Clouds and hosting. Forms as the vendors document them. */
+export const CLOUD: readonly SecretRule[] = [
+  {
+    kind: 'aws_access_key',
+    anchors: ['akia', 'asia', 'abia', 'acca'],
+    pattern: /(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{16}/y,
+  },
+  { kind: 'aws_bedrock_key', anchors: ['absk'], pattern: /ABSK[A-Za-z0-9+/]{80,400}={0,2}/y, check: mixed(0.9) },
+  {
+    kind: 'aws_bedrock_key',
+    anchors: ['bedrock-api-key-'],
+    pattern: /bedrock-api-key-[A-Za-z0-9+/=]{100,4000}/y,
+    reach: 'long' as const,
+  },
+  { kind: 'gcp_api_key', anchors: ['aiza'], pattern: /AIza[\w-]{35}/y, check: mixed(0.95) },
+  { kind: 'google_oauth_secret', anchors: ['gocspx-'], pattern: /GOCSPX-[\w-]{28}/y },
+  { kind: 'google_oauth_token', anchors: ['ya29.'], pattern: /ya29\.[\w.-]{30,480}/y },
+  { kind: 'google_refresh_token', anchors: ['1//0'], pattern: /1\/\/0[\w-]{40,200}/y },
+  {
+    kind: 'azure_client_secret',
+    anchors: ['q~'],
+    back: 4,
+    pattern: /[\w~.-]{3}[78]Q~[\w~.-]{31,34}/y,
+    check: mixed(0.9),
+  },
+  { kind: 'azure_devops_token', anchors: ['azdo'], back: 76, pattern: /[A-Za-z0-9]{76}AZDO[A-Za-z0-9]{4}/y },
+  {
+    kind: 'azure_storage_key',
+    anchors: ['accountkey='],
+    pattern: /accountkey=([A-Za-z0-9+/]{86}==)/iy,
+    inside: true as const,
+  },
+  {
+    kind: 'azure_shared_key',
+    anchors: ['sharedaccesskey='],
+    pattern: /sharedaccesskey=([A-Za-z0-9+/]{43}=)/iy,
+    inside: true as const,
+  },
+  {
+    kind: 'azure_sas_signature',
+    anchors: ['sig='],
+    pattern: /sig=([A-Za-z0-9%/+]{42,80}(?:%3D|=))/iy,
+    confidence: 0.8,
+  },
+  { kind: 'azure_function_key', anchors: ['azfu'], back: 44, pattern: /[\w-]{44}AzFu[\w-]{4,8}={0,2}/y },
+  { kind: 'digitalocean_token', anchors: ['dop_v1_', 'doo_v1_', 'dor_v1_'], pattern: /do[opr]_v1_[a-f0-9]{64}/y },
+  { kind: 'heroku_key', anchors: ['hrku-'], pattern: /HRKU-[\w-]{30,100}/y },
+  { kind: 'cloudflare_origin_key', anchors: ['v1.0-'], pattern: /v1\.0-[a-f0-9]{24}-[a-f0-9]{146}/y },
+  { kind: 'alibaba_access_key', anchors: ['ltai'], pattern: /LTAI[A-Za-z0-9]{12,20}/y, check: mixed(0.85) },
+  { kind: 'tencent_secret_id', anchors: ['akid'], pattern: /AKID[A-Za-z0-9]{32}/y, check: mixed(0.85) },
+  { kind: 'vault_token', anchors: ['hvs.', 'hvb.', 'hvr.'], pattern: /hv[sbr]\.[\w-]{24,300}/y, check: mixed(0.9) },
+  { kind: 'terraform_token', anchors: ['.atlasv1.'], back: 14, pattern: /[A-Za-z0-9]{14}\.atlasv1\.[\w-]{60,70}/y },
+  { kind: 'pulumi_token', anchors: ['pul-'], pattern: /pul-[a-f0-9]{40}/y },
+  {
+    kind: 'doppler_token',
+    anchors: ['dp.pt.', 'dp.st.', 'dp.ct.', 'dp.sa.', 'dp.scim.', 'dp.audit.'],
+    pattern: /dp\.(?:pt|st|ct|sa|scim|audit)\.[\w.-]{40,100}/y,
+  },
+  {
+    kind: 'flyio_token',
+    anchors: ['fo1_', 'fm1_', 'fm2_', 'fm1r_', 'fm1a_'],
+    pattern: /f(?:o1|m1[ar]?|m2)_[A-Za-z0-9+/=_-]{40,480}/y,
+  },
+  { kind: 'netlify_token', anchors: ['nfp_', 'nfc_', 'nfo_', 'nfu_'], pattern: /nf[pcou]_[A-Za-z0-9]{36,60}/y },
+  { kind: 'supabase_key', anchors: ['sbp_'], pattern: /sbp_[a-f0-9]{40}/y },
+  { kind: 'supabase_key', anchors: ['sb_secret_'], pattern: /sb_secret_[\w-]{20,60}/y, check: mixed(0.9) },
+  { kind: 'planetscale_token', anchors: ['pscale_'], pattern: /pscale_(?:tkn|pw|oauth)_[\w.=-]{32,64}/y },
+  { kind: 'databricks_token', anchors: ['dapi'], pattern: /dapi[a-f0-9]{32}(?:-\d)?/y },
+  { kind: 'tailscale_key', anchors: ['tskey-'], pattern: /tskey-[a-z]{3,12}-[A-Za-z0-9]{10,40}-[A-Za-z0-9]{16,64}/y },
+  { kind: 'scaleway_key', anchors: ['scw'], pattern: /SCW[A-Z0-9]{17}/y, check: mixed(0.8) },
+  { kind: 'yandex_key', anchors: ['aqvn'], pattern: /AQVN[\w-]{35,38}/y, check: mixed(0.85) },
+].map(tokenRule);

@@ -1,0 +1,130 @@
+import { basicCredentials, mixed } from './checks.ts';
+import { type SecretRule, tokenRule } from './rule.ts';
+
+const SK_HEX = [...'0123456789abcdef'].map((digit) => `sk${digit}`);
+
+/** Messaging, mail, payments, monitoring, office. Forms as the vendors document them. */
+export const SERVICES: readonly SecretRule[] = [
+  {
+    kind: 'slack_token',
+    anchors: ['xoxb-', 'xoxa-', 'xoxp-', 'xoxo-', 'xoxr-', 'xoxs-', 'xoxe-'],
+    pattern: /xox[abeoprs]-[\w-]{10,300}/y,
+    check: mixed(0.95),
+  },
+  { kind: 'slack_token', anchors: ['xoxe.xox'], pattern: /xoxe\.xox[bp]-[\w-]{20,300}/y, confidence: 0.95 },
+  {
+    kind: 'slack_token',
+    anchors: ['xapp-'],
+    pattern: /xapp-\d-[A-Z0-9]{8,14}-\d{8,16}-[a-f0-9]{32,80}/y,
+    confidence: 0.95,
+  },
+  {
+    kind: 'slack_webhook',
+    anchors: ['hooks.slack.com/'],
+    pattern: /hooks\.slack\.com\/(?:services|workflows|triggers)\/([A-Za-z0-9+/]{30,100})/y,
+  },
+  {
+    kind: 'discord_webhook',
+    anchors: ['/api/webhooks/'],
+    pattern: /\/api\/webhooks\/\d{15,22}\/([\w-]{60,80})/y,
+    inside: true as const,
+  },
+  {
+    kind: 'discord_token',
+    anchors: ['bot '],
+    pattern: /bot ([A-Za-z0-9]{23,28}\.[\w-]{6}\.[\w-]{27,40})/iy,
+    reach: 'words' as const,
+  },
+  {
+    kind: 'teams_webhook',
+    anchors: ['/incomingwebhook/'],
+    pattern: /\/IncomingWebhook\/([a-f0-9]{32}\/[a-f0-9-]{36})/iy,
+    inside: true as const,
+  },
+  { kind: 'telegram_token', anchors: [':aa'], pattern: /(?<=(?<!\d)\d{8,10}):(AA[\w-]{33})/y, inside: true as const },
+  { kind: 'twilio_key', anchors: SK_HEX, pattern: /SK[a-f0-9]{32}/y, confidence: 0.85 },
+  { kind: 'sendgrid_key', anchors: ['sg.'], pattern: /SG\.[\w-]{16,32}\.[\w-]{32,64}/y, confidence: 0.95 },
+  { kind: 'mailgun_key', anchors: ['key-'], pattern: /key-[a-f0-9]{32}/y, confidence: 0.7 },
+  { kind: 'mailchimp_key', anchors: ['-us'], back: 32, pattern: /[a-f0-9]{32}-us\d{1,2}/y },
+  { kind: 'brevo_key', anchors: ['xkeysib-', 'xsmtpsib-'], pattern: /x(?:key|smtp)sib-[a-f0-9]{64}-[A-Za-z0-9]{16}/y },
+  { kind: 'resend_key', anchors: ['re_'], pattern: /re_[A-Za-z0-9]{8}_[A-Za-z0-9]{24}/y, check: mixed(0.85) },
+  {
+    kind: 'stripe_key',
+    anchors: ['sk_live_', 'rk_live_', 'sk_test_', 'rk_test_', 'sk_org_'],
+    pattern: /[rs]k_(?:live|test|org)_[A-Za-z0-9_]{16,250}/y,
+    check: mixed(0.95),
+  },
+  { kind: 'stripe_webhook_secret', anchors: ['whsec_'], pattern: /whsec_[A-Za-z0-9+/=]{24,100}/y },
+  { kind: 'square_token', anchors: ['sq0csp-', 'sq0atp-', 'sq0idp-'], pattern: /sq0(?:csp|atp|idp)-[\w-]{22,43}/y },
+  { kind: 'square_token', anchors: ['eaaa'], pattern: /EAAA[\w-]{60}/y, check: mixed(0.7) },
+  {
+    kind: 'shopify_token',
+    anchors: ['shpat_', 'shpca_', 'shppa_', 'shpss_', 'shptka_'],
+    pattern: /shp(?:at|ca|pa|ss|tka)_[a-fA-F0-9]{32}/y,
+  },
+  {
+    kind: 'braintree_token',
+    anchors: ['access_token$'],
+    pattern: /access_token\$(?:production|sandbox)\$[a-z0-9]{16}\$[a-f0-9]{32}/y,
+  },
+  { kind: 'razorpay_key', anchors: ['rzp_live_', 'rzp_test_'], pattern: /rzp_(?:live|test)_[A-Za-z0-9]{14}/y },
+  {
+    kind: 'plaid_token',
+    anchors: ['access-production-', 'access-sandbox-'],
+    pattern: /access-(?:production|sandbox)-[a-f0-9]{8}(?:-[a-f0-9]{4}){3}-[a-f0-9]{12}/y,
+  },
+  {
+    kind: 'newrelic_key',
+    anchors: ['nrak-', 'nrii-', 'nriq-', 'nrra-', 'nraa-'],
+    pattern: /NR(?:AK|II|IQ|RA|AA)-[A-Za-z0-9_-]{27,42}/y,
+  },
+  { kind: 'newrelic_license', anchors: ['nral'], back: 36, pattern: /[a-f0-9]{36}NRAL/y },
+  {
+    kind: 'dynatrace_token',
+    anchors: ['dt0c01.', 'dt0s01.', 'dt0s16.'],
+    pattern: /dt0[a-z]\d\d\.[A-Z0-9]{8,24}\.[A-Z0-9]{64}/y,
+  },
+  { kind: 'grafana_token', anchors: ['glsa_'], pattern: /glsa_[A-Za-z0-9]{32}_[a-f0-9]{8}/y },
+  { kind: 'grafana_token', anchors: ['glc_eyj'], pattern: /glc_eyJ[A-Za-z0-9+/=_-]{32,480}/y },
+  { kind: 'honeycomb_key', anchors: ['hcaik_', 'hcaic_'], pattern: /hcai[kc]_[a-z0-9]{58}/y },
+  { kind: 'posthog_key', anchors: ['phx_'], pattern: /phx_[A-Za-z0-9]{43,50}/y },
+  { kind: 'linear_key', anchors: ['lin_api_', 'lin_oauth_'], pattern: /lin_(?:api|oauth)_[A-Za-z0-9]{32,64}/y },
+  { kind: 'notion_token', anchors: ['ntn_'], pattern: /ntn_\d{11}[A-Za-z0-9]{35}/y },
+  { kind: 'notion_token', anchors: ['secret_'], pattern: /secret_[A-Za-z0-9]{43}/y, check: mixed(0.85) },
+  { kind: 'airtable_token', anchors: ['pat'], pattern: /pat[A-Za-z0-9]{14}\.[a-f0-9]{64}/y },
+  {
+    kind: 'hubspot_token',
+    anchors: ['pat-na', 'pat-eu', 'pat-ap'],
+    pattern: /pat-(?:na|eu|ap)\d-[a-f0-9]{8}(?:-[a-f0-9]{4}){3}-[a-f0-9]{12}/y,
+  },
+  { kind: 'figma_token', anchors: ['figd_'], pattern: /figd_[\w-]{40,60}/y },
+  { kind: 'typeform_token', anchors: ['tfp_'], pattern: /tfp_[\w-]{40,60}/y, check: mixed(0.85) },
+  { kind: 'contentful_token', anchors: ['cfpat-'], pattern: /CFPAT-[\w-]{43}/y },
+  { kind: 'dropbox_token', anchors: ['sl.'], pattern: /sl\.(?:u\.)?[\w-]{120,1800}/y, reach: 'long' as const },
+  { kind: 'mapbox_token', anchors: ['sk.eyj'], pattern: /sk\.eyJ[\w-]{40,200}\.[\w-]{16,40}/y },
+  {
+    kind: 'launchdarkly_key',
+    anchors: ['sdk-', 'api-'],
+    pattern: /(?:sdk|api)-[a-f0-9]{8}(?:-[a-f0-9]{4}){3}-[a-f0-9]{12}/y,
+  },
+  {
+    kind: 'twitter_bearer',
+    anchors: ['aaaaaaaaaaaaaaaaaaaa'],
+    pattern: /A{20}[A-Za-z0-9]{4,20}(?:%2[BF])?[A-Za-z0-9%]{50,100}/y,
+    check: (secret: string) => (secret.includes('%') ? 0.8 : undefined),
+  },
+  {
+    kind: 'basic_credentials',
+    anchors: ['basic '],
+    pattern: /basic ([A-Za-z0-9+/]{8,400}={0,2})/iy,
+    reach: 'words' as const,
+    check: basicCredentials,
+  },
+  {
+    kind: 'bearer_token',
+    anchors: ['bearer '],
+    pattern: /bearer ([\w.~+/-]{20,480}={0,2})/iy,
+    reach: 'words' as const,
+    check: mixed(0.75),
+  },
+].map(tokenRule);
