@@ -110,20 +110,13 @@ function feeLines(catalogue: Catalogue, provider: string, found: Found, entry: U
 
 /** Whole picodollars that add up to the exact sum rounded up: the largest remainders get the missing ones. */
 function wholePicos(lines: readonly ScaledLine[]): CostLine[] {
-  let missing = divideUp(sum(lines), SCALE) - lines.reduce((total, { scaled }) => total + scaled / SCALE, 0n);
-  const order = lines.map((_, i) => i).sort((a, b) => compare(rest(lines, b), rest(lines, a)) || a - b);
-  const extra = new Set<number>();
-  for (const i of order) {
-    if (missing === 0n) break;
-    extra.add(i);
-    missing -= 1n;
+  const amounts = lines.map(({ scaled }) => scaled / SCALE);
+  const missing = Number(divideUp(sum(lines), SCALE) - amounts.reduce((total, amount) => total + amount, 0n));
+  if (missing > 0) {
+    const order = lines.map((_, i) => i).sort((a, b) => compare(rest(lines, b), rest(lines, a)) || a - b);
+    for (const i of order.slice(0, missing)) amounts[i] = (amounts[i] ?? 0n) + 1n;
   }
-  return lines.map(({ model, leaf, count, scaled }, i) => ({
-    model,
-    leaf,
-    count,
-    amount: pico(scaled / SCALE + (extra.has(i) ? 1n : 0n)),
-  }));
+  return lines.map(({ model, leaf, count }, i) => ({ model, leaf, count, amount: pico(amounts[i] ?? 0n) }));
 }
 
 const rest = (lines: readonly ScaledLine[], i: number): bigint => (lines[i]?.scaled ?? 0n) % SCALE;
