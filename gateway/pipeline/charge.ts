@@ -1,5 +1,5 @@
 import { nano, type Nano } from '../domain/scalars.ts';
-import type { Cost, Quote } from '../domain/pricing.ts';
+import type { Cost, RequestBound } from '../domain/pricing.ts';
 import { summarize, type Usage, type UsageEntry } from '../domain/usage.ts';
 import type { Cashier } from '../price/cashier.ts';
 import type { EpochMs } from '../domain/scalars.ts';
@@ -10,7 +10,8 @@ export interface ChargeTerms {
   readonly provider: string;
   readonly model: string;
   readonly at: EpochMs;
-  readonly quote: Quote;
+  /** what the request showed of its worst case, as it was carried */
+  readonly bound: RequestBound;
   /** what the ledger holds for the call */
   readonly held: Nano;
   /** the output cap the request was carried with */
@@ -29,7 +30,13 @@ export function chargeOf(terms: ChargeTerms, outcome: Outcome): { readonly amoun
   const cost = terms.cashier.cost(terms.provider, terms.model, usage, terms.at);
   if (usage.certainty === 'exact') return { amount: cost.total, cost };
   const worst = terms.cashier.cost(terms.provider, terms.model, atOutputCap(usage, terms.outputCap, outcome.outputFloor), terms.at);
-  return { amount: largest(terms.held, cost.total, worst.total), cost };
+  return { amount: largest(terms.held, cost.total, worst.total, ranAgain(terms, outcome.providerRuns)), cost };
+}
+
+/** The bound of a request whose reply shows that the provider ran something more: a window for each run, whatever the request declared. */
+function ranAgain({ cashier, provider, bound, at }: ChargeTerms, runs: number): Nano {
+  if (runs === 0) return nano(0n);
+  return cashier.quote(provider, { ...bound, serverTools: [{ fee: 'web_search', maxUses: runs }] }, at, true).max;
 }
 
 /** Usage as it may have become: the input seen, and output up to the cap. */

@@ -69,7 +69,8 @@ async function governed(gate: Gateway, noses: Noses, trail: Trail, route: Claim,
 
   const quote = gate.cashier.quote(provider, reading.bound, trail.at, gate.budgets.length > 0);
   trail.quote = quote;
-  const hold = await reserve(gate, trail.id, trail.at, principal, quote);
+  const model = modelOf(reading, provider);
+  const hold = await reserve(gate, trail, principal, quote, model);
   const bench: Bench = { gate, noses, principal, space, facts: callFacts(principal, arrival, route.upstreamPath, quote, hold.balances, trail.at) };
 
   const verdict = await judged(gate, trail, hold, () => {
@@ -95,11 +96,11 @@ async function governed(gate: Gateway, noses: Noses, trail: Trail, route: Claim,
     provider,
     model: carried.model,
     at: trail.at,
-    quote,
+    bound: carried.bound,
     held: hold.amount,
     outputCap: (carried.bound.outputCap ?? quote.outputCap) * carried.bound.choices,
   };
-  const hearing = { bench, dialect, model: modelOf(carried, provider), record: trail.record };
+  const hearing = { bench, dialect, model: modelOf(carried, provider), asked: carried, record: trail.record };
   let outcome: Outcome = { ...NOT_SERVED, served: true, ending: 'upstream_broke' };
   try {
     outcome = await carry({ gate, route, arrival, caller, permit: verdict.permit, reading: carried, hearing, terms, trail, reply, leaseOf: trail.id });

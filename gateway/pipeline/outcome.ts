@@ -12,8 +12,10 @@ export interface Outcome {
   readonly servedModel?: string | undefined;
   /** least output tokens seen, where the reply ended early */
   readonly outputFloor: number;
+  /** how often the provider ran something of its own, where the reply ended early */
+  readonly providerRuns: number;
   readonly answer?: MessageMark | undefined;
   readonly issuedIds: readonly string[];
 }
 
-export const NOT_SERVED: Outcome = { ending: 'upstream_error', usage: undefined, served: false, outputFloor: 0, issuedIds: [] };
+export const NOT_SERVED: Outcome = { ending: 'upstream_error', usage: undefined, served: false, outputFloor: 0, providerRuns: 0, issuedIds: [] };

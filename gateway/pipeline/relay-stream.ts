@@ -1,7 +1,7 @@
 import { Fault, type FaultCode, FAULTS } from '../domain/fault.ts';
 import type { Ending } from '../domain/receipt.ts';
 import type { Verdict } from '../domain/verdict.ts';
-import type { Saying, StreamReader } from '../ports/dialect.ts';
+import type { Frame, Saying, StreamReader } from '../ports/dialect.ts';
 import type { UpstreamReply } from '../ports/upstream.ts';
 import { type Carrier, heartbeat } from './carrier.ts';
 import type { ChargeTerms } from './charge.ts';
@@ -90,9 +90,16 @@ async function pump(
       if (reader.finished()) break;
     }
   }
-  const { out, cut } = advance(reader.end(), true);
+  const rest = reader.end();
+  const { out, cut } = advance(stream.review.binding ? rest.filter(isWhole) : rest, true);
   await write(out);
   return cut;
+}
+
+/** An event is whole once its blank line has come; clients drop what is not. */
+function isWhole({ bytes }: Frame): boolean {
+  const end = bytes.subarray(-4);
+  return /(?:\n|\r\n|\r)(?:\n|\r\n|\r)$/.test(String.fromCharCode(...end));
 }
 
 function denied(verdict: Verdict | undefined): Cut {
@@ -129,6 +136,7 @@ function outcomeOf(reader: StreamReader, cut: Cut | undefined, carrier: Carrier)
     served: true,
     servedModel: reader.servedModel(),
     outputFloor: reader.outputFloor(),
+    providerRuns: reader.providerRuns(),
     ...(complete && { answer: reader.mark() }),
     issuedIds: reader.issuedIds(),
   };

@@ -35,7 +35,7 @@ export async function readWhole(upstream: UpstreamReply, limit: number, carrier:
 
 /** What rules may read about a reply's cost. */
 export function replyFacts(terms: ChargeTerms, usage: Usage): ReplyFacts {
-  const { amount } = chargeOf(terms, { ending: 'completed', usage: { ...usage, certainty: 'exact' }, served: true, outputFloor: 0, issuedIds: [] });
+  const { amount } = chargeOf(terms, { ending: 'completed', usage: { ...usage, certainty: 'exact' }, served: true, outputFloor: 0, providerRuns: 0, issuedIds: [] });
   return { usage: summarize(usage), cost_usd: nanoToNumber(amount) };
 }
 
@@ -45,7 +45,7 @@ export function hearUnary(hearing: Hearing, terms: ChargeTerms, bytes: Uint8Arra
   try {
     const doc = parseStrict(utf8.decode(bytes));
     if (!isObject(doc.value)) throw new Fault('TG_UPSTREAM_UNREADABLE', 'the answer of the upstream is no JSON object');
-    reading = hearing.dialect.readReply(doc);
+    reading = hearing.dialect.readReply(doc, hearing.asked);
     const text = reviewUnary(hearing, doc, reading, replyFacts(terms, reading.usage));
     return { outcome: outcomeOf(reading), body: text === doc.text ? bytes : new TextEncoder().encode(text) };
   } catch (error) {
@@ -58,7 +58,7 @@ export function hearUnary(hearing: Hearing, terms: ChargeTerms, bytes: Uint8Arra
   }
 }
 
-const unread: Outcome = { ending: 'upstream_broke', usage: undefined, served: true, outputFloor: 0, issuedIds: [] };
+const unread: Outcome = { ending: 'upstream_broke', usage: undefined, served: true, outputFloor: 0, providerRuns: 0, issuedIds: [] };
 
 function outcomeOf(reading: ReplyReading): Outcome {
   return {
@@ -67,6 +67,7 @@ function outcomeOf(reading: ReplyReading): Outcome {
     served: true,
     servedModel: reading.servedModel,
     outputFloor: 0,
+    providerRuns: 0,
     answer: reading.mark,
     issuedIds: reading.issuedIds,
   };

@@ -1,26 +1,20 @@
 import { Fault } from '../domain/fault.ts';
 import { nanoToUsd } from '../domain/money.ts';
+import type { ModelRef } from '../domain/action.ts';
 import type { Quote } from '../domain/pricing.ts';
 import type { Principal } from '../domain/principal.ts';
-import { type CallId, type EpochMs, epochMs, type Nano, nano } from '../domain/scalars.ts';
+import { epochMs, type Nano, nano } from '../domain/scalars.ts';
 import type { Account, Balance } from '../ports/ledger.ts';
 import { accountsOf } from './accounts.ts';
 import type { Gateway } from './gateway.ts';
+import { actionIdentity } from './identities.ts';
+import type { Trail } from './trail.ts';
 
 /** Money held for one call, or none where no budget applies. */
 export interface Hold {
   readonly amount: Nano;
   readonly accounts: readonly Account[];
   readonly balances: readonly Balance[];
-}
-
-/** A budget that has no room; the corridor turns it into a denial and a receipt line. */
-export class BudgetShort extends Fault {
-  readonly scope: string;
-  constructor(scope: string, message: string) {
-    super('TG_BUDGET_EXCEEDED', message, undefined, { rule: `budget/${scope}`, reason: 'budget_exceeded' });
-    this.scope = scope;
-  }
 }
 
 /** The least worth having: the fixed part and as much output as is useful, or all that was asked for where that is less. */
@@ -31,10 +25,15 @@ function leastOf(quote: Quote, minUseful: number): Nano {
   return nano(least < quote.max ? least : quote.max);
 }
 
-/** Holds the quote in every budget of the principal, or what fits of it where that is still useful. Throws a BudgetShort. */
-export async function reserve(gate: Gateway, id: CallId, at: EpochMs, principal: Principal, quote: Quote): Promise<Hold> {
+/**
+ * Holds the quote in every budget of the principal, or what fits of it where that is still useful. Throws a Fault
+ * (`TG_BUDGET_EXCEEDED`) that names the budget; the refusal is a judged action of the call like any other denial.
+ */
+export async function reserve(gate: Gateway, trail: Trail, principal: Principal, quote: Quote, model: ModelRef): Promise<Hold> {
+  const { id, at } = trail;
   const accounts = accountsOf(gate.budgets, principal, at);
-  if (accounts.length > 0 && !quote.bounded) throw unbounded(accounts[0] as Account, quote);
+  const first = accounts[0];
+  if (first && !quote.bounded) throw refusal(trail, principal, model, first, unbounded(first, quote));
   const answer = await gate.ledger.reserve({
     id,
     at,
@@ -43,23 +42,39 @@ export async function reserve(gate: Gateway, id: CallId, at: EpochMs, principal:
     least: leastOf(quote, gate.limits.minUseful),
     lapsesAt: epochMs(at + gate.limits.leaseMs),
   });
-  if (!answer.granted) throw short(answer.short, answer.left, quote);
+  if (!answer.granted) throw refusal(trail, principal, model, answer.short.account, short(answer.short, answer.left, quote));
   return { amount: answer.amount, accounts, balances: answer.balances };
 }
 
-function short({ account, spent, held }: Balance, rest: Nano, quote: Quote): BudgetShort {
+/** A denial of budget and a denial of policy have one envelope. */
+function refusal(trail: Trail, principal: Principal, model: ModelRef, account: Account, message: string): Fault {
+  const rule = `budget/${account.scope}`;
+  const reason = 'budget_exceeded';
+  const identity = actionIdentity({ point: 'pre_model_call', plane: 'llm', model }, principal, null);
+  trail.record({
+    point: 'pre_model_call',
+    plane: 'llm',
+    decision: 'deny',
+    rule,
+    reason,
+    hits: [{ rule, decision: 'deny', reason, mode: 'enforce' }],
+    input_identity: identity,
+    enforced_identity: identity,
+  });
+  return new Fault('TG_BUDGET_EXCEEDED', message, undefined, { rule, reason });
+}
+
+function short({ account, spent, held }: Balance, rest: Nano, quote: Quote): string {
   const resets = account.resetsAt === undefined ? '' : `, which resets at ${new Date(account.resetsAt).toISOString()}`;
   const busy = held > 0n ? ` and $${nanoToUsd(held)} is held by calls in flight` : '';
-  return new BudgetShort(
-    account.scope,
+  return (
     `tollgate denied the call: the ${account.scope} budget of $${nanoToUsd(account.limit)} (${account.window}${resets}) has $${nanoToUsd(rest)} left; ` +
-      `$${nanoToUsd(spent)} is spent${busy}, and this call could cost up to $${nanoToUsd(quote.max)}; ask for less output, stop here, or have the limit raised`,
+      `$${nanoToUsd(spent)} is spent${busy}, and this call could cost up to $${nanoToUsd(quote.max)}; ask for less output, stop here, or have the limit raised`
   );
 }
 
-function unbounded(account: Account, quote: Quote): BudgetShort {
-  return new BudgetShort(
-    account.scope,
-    `tollgate denied the call: it has no upper bound (${quote.note ?? 'a provider-run tool without a limit'}) and the ${account.scope} budget of $${nanoToUsd(account.limit)} is hard; set \`max_uses\` or leave the tool out`,
+function unbounded(account: Account, quote: Quote): string {
+  return (
+    `tollgate denied the call: it has no upper bound (${quote.note ?? 'a provider-run tool without a limit'}) and the ${account.scope} budget of $${nanoToUsd(account.limit)} is hard; set \`max_uses\` or leave the tool out`
   );
 }

@@ -5,7 +5,7 @@ import { JsonFault, parseStrict } from '../domain/json-text.ts';
 import type { JudgedAction } from '../domain/receipt.ts';
 import type { Verdict } from '../domain/verdict.ts';
 import { applyEdits } from '../policy/apply-edits.ts';
-import type { Dialect, ProposedCall, ReplyReading } from '../ports/dialect.ts';
+import type { Dialect, ProposedCall, Reading, ReplyReading } from '../ports/dialect.ts';
 import { denial } from './decide.ts';
 import type { ReplyFacts } from './facts.ts';
 import { bodyTarget } from './identities.ts';
@@ -19,6 +19,8 @@ export interface Hearing {
   readonly bench: Bench;
   readonly dialect: Dialect;
   readonly model: ModelRef;
+  /** the request that is answered */
+  readonly asked: Reading;
   readonly record: (action: JudgedAction) => void;
 }
 
@@ -45,13 +47,13 @@ export function ruleCall({ bench, model, record }: Hearing, call: ProposedCall):
  * the reply is withheld whole.
  */
 export function reviewUnary(hearing: Hearing, doc: JsonText, first: ReplyReading, facts: ReplyFacts): string {
-  const { bench, dialect, model, record } = hearing;
+  const { bench, model, record } = hearing;
   const answer = judge(bench, modelAnswer(doc.value, first, model), { identityTarget: bodyTarget(doc.text), reply: facts });
   record(answer.record);
   refuse(answer.verdict, 'the answer of the model');
   let { text } = doc;
   let reading = first;
-  if (answer.verdict.edits.length > 0) ({ text, reading } = reread(dialect, () => land(text, splicesAt('', answer.verdict.edits)), answer.verdict));
+  if (answer.verdict.edits.length > 0) ({ text, reading } = reread(hearing, () => land(text, splicesAt('', answer.verdict.edits)), answer.verdict));
 
   if (reading.calls.length > 0) return reviewCalls(hearing, text, reading);
   if (reading.parts.length === 0) return text;
@@ -61,7 +63,7 @@ export function reviewUnary(hearing: Hearing, doc: JsonText, first: ReplyReading
   refuse(output.verdict, 'the output');
   if (output.verdict.edits.length === 0) return text;
   const base = text;
-  return reread(dialect, () => land(base, splicesOfTexts(places, output.verdict.edits)), output.verdict).text;
+  return reread(hearing, () => land(base, splicesOfTexts(places, output.verdict.edits)), output.verdict).text;
 }
 
 function reviewCalls(hearing: Hearing, text: string, reading: ReplyReading): string {
@@ -85,10 +87,10 @@ function refuse(verdict: Verdict, what: string): void {
   if (verdict.decision === 'deny' || verdict.decision === 'escalate') throw denial(verdict, what);
 }
 
-function reread(dialect: Dialect, edit: () => string, verdict: Verdict): { text: string; reading: ReplyReading } {
+function reread({ dialect, asked }: Hearing, edit: () => string, verdict: Verdict): { text: string; reading: ReplyReading } {
   try {
     const text = edit();
-    return { text, reading: dialect.readReply(parseStrict(text)) };
+    return { text, reading: dialect.readReply(parseStrict(text), asked) };
   } catch (error) {
     throw withheld(error, verdict.rule);
   }

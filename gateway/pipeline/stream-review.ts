@@ -72,6 +72,11 @@ export class StreamReview {
     return out;
   }
 
+  /** Something could still be held or changed: half an event at the end of a stream may not slip by unread. */
+  get binding(): boolean {
+    return this.#changed || this.#queue.length > 0 || this.#rules.detectors.length > 0 || this.#rules.whole || this.#rules.holdFinish;
+  }
+
   /** The reply is complete and may end: all text is certain; what is still undecided was never completed and stays here. */
   end(): Uint8Array[] {
     const out: Uint8Array[] = [];

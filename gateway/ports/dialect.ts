@@ -152,6 +152,8 @@ export interface StreamReader {
   failed(): boolean;
   /** Least number of output tokens certainly produced so far, from the bytes seen. */
   outputFloor(): number;
+  /** How often the provider itself ran something so far (server tools, compaction, fallback): each may have read a whole window again. */
+  providerRuns(): number;
   /** All visible text so far. */
   text(): string;
   issuedIds(): readonly string[];

@@ -75,6 +75,10 @@ export class MessageStreamReader implements StreamReader {
     return this.#messages.reduce((sum, message) => sum + message.outputFloor, 0);
   }
 
+  providerRuns(): number {
+    return this.#messages.reduce((sum, message) => sum + message.providerRuns, 0);
+  }
+
   text(): string {
     return this.#messages.flatMap(({ blocks }) => blocks.map(({ text }) => text)).join('');
   }

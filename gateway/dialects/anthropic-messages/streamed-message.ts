@@ -22,6 +22,9 @@ export type FrameParts = Partial<Omit<Frame, 'bytes' | 'hidden' | 'ping'>> & {
 /** The members of a delta that hold what the model wrote. */
 const WRITTEN = ['text', 'thinking', 'partial_json', 'content'];
 
+/** Blocks that show that the provider ran something of its own: a further prompt that the request does not show. */
+const PROVIDER_RUNS = new Set(['server_tool_use', 'mcp_tool_use', 'compaction', 'fallback']);
+
 /** One message of a stream, as its events build it. */
 export class StreamedMessage {
   readonly meter = new UsageMeter();
@@ -127,6 +130,10 @@ export class StreamedMessage {
 
   get outputFloor(): number {
     return leastTokens(this.#dense);
+  }
+
+  get providerRuns(): number {
+    return this.blocks.filter(({ start }) => PROVIDER_RUNS.has(blockType(start))).length;
   }
 
   get calls(): readonly StreamedBlock[] {

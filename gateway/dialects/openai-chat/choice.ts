@@ -76,15 +76,19 @@ export function messageCalls(message: Json | undefined, choice: number): WireCal
 export const argumentText = (value: Json | undefined): string =>
   typeof value === 'string' ? value : value === undefined || value === null ? '' : JSON.stringify(value);
 
-/** Texts of one message as parts, pointers from the document's root; reasoning that carries a signature is frozen. */
+/** Texts of one message as parts, pointers from the document's root. */
 export function messageParts(message: JsonObject, at: Pointer): TextPart[] {
   const plain = stretches(message).flatMap(({ text, places }) => places.map((place) => ({ at: at + place, text })));
+  return [...plain, ...detailParts(message, at)];
+}
+
+/** The texts of OpenRouter's `reasoning_details`; frozen where the provider signed them. */
+export function detailParts(message: JsonObject, at: Pointer): TextPart[] {
   const details = member(message, 'reasoning_details');
-  const detailed = (isArray(details) ? details : []).flatMap((detail, i) => {
+  return (isArray(details) ? details : []).flatMap((detail, i) => {
     const signed = (member(detail, 'signature') ?? null) !== null;
-    return (['text', 'summary'] as const)
+    return ['text', 'summary']
       .flatMap((name) => contentParts(asString(member(detail, name)), `${at}/reasoning_details/${i}/${name}`))
       .map((part) => (signed ? { ...part, frozen: 'the provider signed this reasoning' } : part));
   });
-  return [...plain, ...detailed];
 }

@@ -2,7 +2,7 @@ import type { TextPart } from '../../domain/action.ts';
 import { asString, isArray, isObject, type Json, type JsonObject, member } from '../../domain/json.ts';
 import type { Pointer } from '../../domain/pointer.ts';
 import type { CarriedResult, MessageMark, UserInput } from '../../ports/dialect.ts';
-import { stringParts } from '../_shared/string-parts.ts';
+import { detailParts } from './choice.ts';
 import { contentMark, contentParts, joinTexts, opaqueKinds } from './content.ts';
 import { badRequest, optionalObject, optionalObjects, optionalString } from './expect.ts';
 import { assistantMark, isUniqueId, type MarkedCall, toolMark, userMark } from './mark.ts';
@@ -86,8 +86,7 @@ function readAssistant(found: Conversation, tools: Map<string, string>, message:
   for (const name of ['refusal', 'reasoning_content', 'reasoning'] as const) {
     found.parts.push(...contentParts(asString(member(message, name)), `${at}/${name}`));
   }
-  const sealed = stringParts(member(message, 'reasoning_details') ?? null, `${at}/reasoning_details`);
-  found.parts.push(...sealed.map((part) => ({ ...part, frozen: 'reasoning the provider checks' })));
+  found.parts.push(...detailParts(message, at));
   const calls = historyCalls(message, i);
   for (const { id, tool, at: place, raw } of calls) {
     if (raw !== '') found.parts.push({ at: place, text: raw });

@@ -35,6 +35,11 @@ export class Meter {
   }
 
   /** Least number of output tokens: what was written, or what an early usage statement admits. */
+  /** Search models run their tool inside the one prompt that usage counts. */
+  providerRuns(): number {
+    return 0;
+  }
+
   outputFloor(): number {
     return Math.max(leastTokens(this.#dense), this.#usage ? outputOf(this.#usage.leaves) : 0);
   }

@@ -76,6 +76,11 @@ export class ChatStreamReader implements StreamReader {
     return this.#failed;
   }
 
+  /** Search models run their tool inside the one prompt that usage counts. */
+  providerRuns(): number {
+    return 0;
+  }
+
   outputFloor(): number {
     return this.#meter.outputFloor();
   }
