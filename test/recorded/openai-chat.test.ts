@@ -30,6 +30,10 @@ function replay(bytes: Uint8Array, size: number): { reader: StreamReader; frames
 
 const joined = (pieces: readonly Uint8Array[]): string => Buffer.concat(pieces).toString('utf8');
 
+/** Everything but the bytes, which are compared as one text: deep equality of long byte arrays takes minutes. */
+const outline = (frames: readonly Frame[]): string =>
+  JSON.stringify(frames.map(({ bytes, ...rest }) => [bytes.length, rest]));
+
 const chunksOf = (text: string): Json[] =>
   text
     .split('\n')
@@ -54,7 +58,7 @@ describe.each(streams)('$path', ({ bytes }) => {
     for (const size of [1, 7, 64, bytes.length]) {
       const { frames } = replay(bytes, size);
       expect(joined(frames.map((frame) => frame.bytes)) === text, `chunks of ${size}`).toBe(true);
-      expect(frames).toEqual(whole.frames);
+      expect(outline(frames) === outline(whole.frames), `chunks of ${size}`).toBe(true);
     }
   });
 

@@ -8,7 +8,7 @@ const PICO_DIGITS = 12;
 const PICO_PER_TICK = 100n;
 
 /** US dollars as a provider writes them (a JSON number or a decimal string, exponents included) → picodollars, rounded up. */
-export function statedUsd(value: Json | undefined): Pico | undefined {
+function statedUsd(value: Json | undefined): Pico | undefined {
   const match = typeof value === 'number' || typeof value === 'string' ? DECIMAL.exec(String(value)) : null;
   if (!match) return undefined;
   const fraction = match[2] ?? '';
