@@ -12,7 +12,7 @@ import { hash as digest } from 'node:crypto';
  *
  * so a verifier never re-serialises anything. Lines live in segments named `spool-<seq of the first line, 12 digits>.jsonl`.
  */
-export const GENESIS = '0'.repeat(64);
+const GENESIS = '0'.repeat(64);
 
 /** A place in the chain: a line's number and hash; `{seq: 0, hash: GENESIS}` before the first line. */
 export interface Place {
@@ -57,7 +57,7 @@ export function lineHead(bytes: Buffer, start: number, end: number): LineHead | 
 let scratch = Buffer.allocUnsafe(64 * 1024);
 
 /** The hash that a line's own bytes call for, whatever it states. */
-export function hashOfBytes(bytes: Buffer, head: LineHead): string {
+function hashOfBytes(bytes: Buffer, head: LineHead): string {
   const lead = `${head.prev}\n${head.seq}\n`;
   const length = lead.length + head.entryEnd - head.entryStart;
   if (scratch.length < length) scratch = Buffer.allocUnsafe(length * 2);

@@ -28,14 +28,18 @@ export class OpenCalls {
     const point = await readCheckpoint(path, segments, head);
     const calls = new OpenCalls(path, new Map(point?.open));
     for await (const lines of storedLines(segments, (point?.seq ?? 0) + 1, head.seq)) {
-      for (const line of lines) calls.see(line.seq, line.entry);
+      for (const line of lines) calls.#note(line.seq, line.call());
     }
     return calls;
   }
 
   see(seq: number, entry: Entry): void {
-    if (entry.kind === 'begin') this.#open.set(entry.id, seq);
-    else if (entry.kind === 'seal') this.#open.delete(entry.id);
+    if (entry.kind !== 'event') this.#note(seq, entry);
+  }
+
+  #note(seq: number, call: { readonly kind: 'begin' | 'seal'; readonly id: string } | undefined): void {
+    if (call?.kind === 'begin') this.#open.set(call.id, seq);
+    else if (call?.kind === 'seal') this.#open.delete(call.id);
   }
 
   /** The numbers of their begin lines, ascending. */

@@ -1,4 +1,3 @@
-import { Fault } from '../domain/fault.ts';
 import type { BeginEntry, SealEntry } from '../domain/receipt.ts';
 import type { StoredLine } from '../ports/spool.ts';
 import type { OpenSpool } from './file-spool.ts';
@@ -20,7 +19,7 @@ export interface Scan {
 }
 
 /** Lines further apart than this are sought, nearer ones are read on to. */
-const STRIDE = 2000;
+const STRIDE = 500;
 
 /**
  * What a start has to catch up on: calls to lapse, receipts to index. Its time depends on the lines behind `since` and the number
@@ -48,14 +47,11 @@ export function iterateFrom(spool: OpenSpool, seq: number): AsyncIterable<Stored
 async function* pick(spool: OpenSpool, seqs: readonly number[]): AsyncGenerator<StoredLine> {
   for (let i = 0; i < seqs.length; ) {
     const from = seqs[i] as number;
-    for await (const line of iterateFrom(spool, from)) {
-      const wanted = seqs[i];
-      if (wanted === undefined || wanted - line.seq > STRIDE) break;
-      if (line.seq !== wanted) continue;
-      i += 1;
-      yield line;
+    for await (const lines of spool.readMany(from)) {
+      const [first, last] = [lines[0]?.seq ?? 0, lines.at(-1)?.seq ?? 0];
+      for (; (seqs[i] ?? Number.POSITIVE_INFINITY) <= last; i += 1)
+        yield lines[(seqs[i] as number) - first] as StoredLine;
+      if ((seqs[i] ?? Number.POSITIVE_INFINITY) - last > STRIDE) break;
     }
-    if (seqs[i] === from)
-      throw new Fault('TG_RECORD_UNAVAILABLE', `line ${from} of the record cannot be read: run \`tollgate verify\``);
   }
 }

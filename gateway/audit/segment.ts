@@ -95,7 +95,7 @@ async function lineBehind(
 }
 
 /** The start of a line at or a little before line `seq` of the segment, found by bisection. */
-export async function seek(segment: Segment, seq: number): Promise<number> {
+async function seek(segment: Segment, seq: number): Promise<number> {
   if (seq <= segment.first) return 0;
   const file = await open(segment.path, 'r');
   try {
@@ -113,21 +113,38 @@ export async function seek(segment: Segment, seq: number): Promise<number> {
   }
 }
 
-class Stored implements StoredLine {
+const CALL = /"entry":\{"kind":"(begin|seal)","id":"([\w-]+)"/;
+const CALL_WITHIN = 320;
+
+/** A line that is decoded and parsed only as far as it is asked for. */
+export class Stored implements StoredLine {
   readonly seq: number;
   readonly hash: string;
-  readonly text: string;
+  readonly #bytes: Buffer;
+  #text: string | undefined;
   #entry: Entry | undefined;
 
-  constructor(seq: number, hash: string, text: string) {
+  constructor(seq: number, hash: string, bytes: Buffer) {
     this.seq = seq;
     this.hash = hash;
-    this.text = text;
+    this.#bytes = bytes;
+  }
+
+  get text(): string {
+    this.#text ??= this.#bytes.toString('utf8');
+    return this.#text;
   }
 
   get entry(): Entry {
     this.#entry ??= (JSON.parse(this.text) as { entry: Entry }).entry;
     return this.#entry;
+  }
+
+  /** The call that the line begins or seals; undefined for an event. */
+  call(): { readonly kind: 'begin' | 'seal'; readonly id: string } | undefined {
+    const match = CALL.exec(this.#bytes.toString('latin1', 0, CALL_WITHIN));
+    if (match) return { kind: match[1] as 'begin' | 'seal', id: match[2] as string };
+    return this.entry.kind === 'event' ? undefined : this.entry;
   }
 }
 
@@ -135,11 +152,7 @@ class Stored implements StoredLine {
  * Lines `from` to `to` of the segments in order, in arrays of what one read brought. Entries are parsed when asked for. Throws a
  * Fault (`TG_RECORD_UNAVAILABLE`) where a line is missing or unreadable: no line is ever passed over.
  */
-export async function* storedLines(
-  segments: readonly Segment[],
-  from: number,
-  to: number,
-): AsyncGenerator<StoredLine[]> {
+export async function* storedLines(segments: readonly Segment[], from: number, to: number): AsyncGenerator<Stored[]> {
   const begin = Math.max(
     0,
     segments.findLastIndex((segment) => segment.first <= from),
@@ -148,12 +161,12 @@ export async function* storedLines(
   for (const segment of segments.slice(begin)) {
     if (next > to) return;
     for await (const { bytes, at } of blocks(segment.path, await seek(segment, next))) {
-      const lines: StoredLine[] = [];
+      const lines: Stored[] = [];
       eachLine(bytes, (start, end) => {
         const head = lineHead(bytes, start, end);
         if (head === undefined || head.seq > next) throw damaged(segment, at + start, next);
         if (head.seq === next) {
-          lines.push(new Stored(next, head.hash, bytes.toString('utf8', start, end)));
+          lines.push(new Stored(next, head.hash, bytes.subarray(start, end)));
           next += 1;
         }
         return next <= to;

@@ -3,13 +3,14 @@ import { once } from 'node:events';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { verifyChain } from '../../../gateway/audit/chain.ts';
 import { scanOpen } from '../../../gateway/audit/recovery.ts';
 import { openSpool } from '../../../gateway/audit/spool.ts';
 import { folderOfTest, segmentsOf } from './records.ts';
 
-const script = join(import.meta.dirname, 'append-child.ts');
+const script = fileURLToPath(import.meta.resolve('./append-child.ts'));
 
 function start(folder: string, round: number): { child: ChildProcess; output: () => string } {
   const args = ['--disable-warning=ExperimentalWarning', script, folder, '200000', String(round)];

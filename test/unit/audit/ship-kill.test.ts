@@ -5,6 +5,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import { expect, it, onTestFinished } from 'vitest';
 import { verifyChain } from '../../../gateway/audit/chain.ts';
 import { startShipper } from '../../../gateway/audit/shipper.ts';
@@ -12,7 +13,7 @@ import { http } from '../../../gateway/audit/sinks/http.ts';
 import { openSpool } from '../../../gateway/audit/spool.ts';
 import { folderOfTest, memoryLog } from './records.ts';
 
-const script = join(import.meta.dirname, 'ship-child.ts');
+const script = fileURLToPath(import.meta.resolve('./ship-child.ts'));
 
 it('a receiver that drops what it has gets the whole record, though the gate is killed over and over and one answer in five is an error', async () => {
   const folder = await folderOfTest();

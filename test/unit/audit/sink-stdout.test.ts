@@ -1,9 +1,9 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
 
-const script = join(import.meta.dirname, 'stdout-child.ts');
+const script = fileURLToPath(import.meta.resolve('./stdout-child.ts'));
 
 it('stdout waits for its reader without holding the process up, and outlives a closed pipe', async () => {
   const child = spawn(process.execPath, [script], { stdio: ['pipe', 'pipe', 'pipe'] });

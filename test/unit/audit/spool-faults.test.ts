@@ -102,6 +102,41 @@ describe('a disk that fails', () => {
     }
   }
 
+  it('acknowledges nothing before the disk said that it is durable, and syncs once for all that waited', async () => {
+    const done: string[] = [];
+    const release: (() => void)[] = [];
+    const disk: SpoolDisk = {
+      ...nodeDisk,
+      async write(...args) {
+        done.push('write');
+        return nodeDisk.write(...args);
+      },
+      async sync(fd) {
+        done.push('sync');
+        await new Promise<void>((resolve) => release.push(resolve));
+        await nodeDisk.sync(fd);
+      },
+    };
+    const spool = await openSpool(await folderOfTest(), { disk });
+    const acked: number[] = [];
+    const add = (count: number) =>
+      Array.from({ length: count }, (_, i) => spool.append(event(`e${i}`)).then((line) => acked.push(line.seq)));
+    const first = add(3);
+    await expect.poll(() => release.length).toBe(1);
+    const second = add(100);
+    await new Promise((resolve) => setTimeout(resolve, 30));
+    expect([acked, spool.head().seq, await linesOf(spool)]).toEqual([[], 0, []]);
+    release[0]?.();
+    await Promise.all(first);
+    expect(acked).toEqual([1, 2, 3]);
+    await expect.poll(() => release.length).toBe(2);
+    expect(done).toEqual(['write', 'sync', 'write', 'sync']);
+    release[1]?.();
+    await Promise.all(second);
+    expect(acked).toHaveLength(103);
+    await spool.close();
+  });
+
   it('writes on after its file was closed behind its back', async () => {
     const fds: number[] = [];
     const disk: SpoolDisk = {
@@ -187,10 +222,12 @@ describe('a disk that fails', () => {
   });
 });
 
+const [mountTool, umountTool] = ['mount', 'umount'] as const;
+
 /** Mounting needs a privilege that a container may lack. */
 function mountSmall(folder: string): boolean {
   try {
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=256k', 'tmpfs', folder], { stdio: 'ignore' });
+    execFileSync(mountTool, ['-t', 'tmpfs', '-o', 'size=256k', 'tmpfs', folder], { stdio: 'ignore' });
     return true;
   } catch {
     return false;
@@ -203,7 +240,7 @@ describe('a disk that is really full', () => {
     const mount = join(folder, 'small');
     await mkdir(mount);
     if (!mountSmall(mount)) context.skip('mounting a small file system is not permitted here');
-    onTestFinished(() => void execFileSync('umount', [mount]));
+    onTestFinished(() => void execFileSync(umountTool, [mount]));
     const spool = await openSpool(join(mount, 'spool'), { probeMs: 0, segmentBytes: 64 * 1024 });
     const acked: SpoolLine[] = [];
     const filler = 'x'.repeat(3000);
@@ -219,7 +256,7 @@ describe('a disk that is really full', () => {
     expect(refused).toMatchObject({ code: 'TG_RECORD_UNAVAILABLE', cause: { code: 'ENOSPC' } });
     expect(acked.length).toBeGreaterThan(50);
     await expect(spool.append(event('fill', { filler }))).rejects.toThrow('`ENOSPC`');
-    execFileSync('mount', ['-o', 'remount,size=512k', mount]);
+    execFileSync(mountTool, ['-o', 'remount,size=512k', mount]);
     acked.push(await spool.append(event('room', { filler })));
     expect(spool.healthy()).toBe(true);
     expect(await linesOf(spool)).toEqual(acked);
