@@ -228,6 +228,7 @@ export function ledgerContract(name: string, open: () => Promise<OpenLedger>): v
       const run = account('run', 100n);
       await ledger.reserve(ask(1, [run], 10n));
       await ledger.reserve(ask(2, [run], 20n));
+      expect(await ledger.lapse(at(500))).toEqual([]);
       await ledger.renew(call(1), at(120_000));
       await ledger.renew(call(2), at(1_000));
       expect(await ledger.lapse(at(1_000))).toEqual([{ id: call(2), amount: 20n }]);

@@ -113,6 +113,15 @@ export function runsContract(name: string, open: () => Promise<OpenRuns>): void 
         expect(turn(SPACE, talk(second, ['call_1']), model('done'))).toBe(two);
       });
 
+      it('tells apart the same conversation held by two at once, as long as they take turns', () => {
+        const one = turn(SPACE, talk(first), model('which one?'));
+        const two = turn(SPACE, talk(first), model('which one?'));
+        expect(two).not.toBe(one);
+        const earlier = turn(SPACE, talk(second), model('done'));
+        const later = turn(SPACE, talk([...first, model('which one?'), user('the third')]), model('no'));
+        expect(new Set([earlier, later])).toEqual(new Set([one, two]));
+      });
+
       it('never looks across keys, tenants or dialects', () => {
         turn(SPACE, talk(first), model('which one?'), ['toolu_1']);
         const next = talk(second, ['toolu_1']);
@@ -223,6 +232,7 @@ export function runsContract(name: string, open: () => Promise<OpenRuns>): void 
         ['A B C D E F A B C D E F', 6, 2],
         ['A A B A A B', 3, 2],
         ['A B A B C A B A B C', 5, 2],
+        ['C A B A B C A B A B', 2, 2],
         ['A A A A A A A A', 0, 0],
         ['A B A B C', 0, 0],
         ['A B C D E F G A B C D E F G', 0, 0],

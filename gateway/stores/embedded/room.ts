@@ -19,10 +19,10 @@ export function tightest(balances: readonly Balance[]): Balance | undefined {
   return short;
 }
 
-/** `amount` where there is room for it, else all the room where that is at least `least`. */
+/** `amount` where there is room for it, else all the room where that is at least `least`, which is not below zero. */
 export function fitting(amount: bigint, least: bigint, room: bigint): bigint | undefined {
   if (amount <= room) return amount;
-  return room >= least && room >= 0n ? room : undefined;
+  return room >= least ? room : undefined;
 }
 
 function countable(limit: bigint): bigint {

@@ -140,6 +140,18 @@ describe('bounds', () => {
   });
 });
 
+it('what one space forgot leaves room for others', () => {
+  store.close();
+  store = open({ runsPerSpace: 2, runs: 3 });
+  const spend = (run: string, key: string): void => {
+    store.runs.enter({ tenant: 'acme', key }, run, epochMs(T0), 'h', false);
+  };
+  for (const run of ['a', 'b', 'c', 'd']) spend(run, 'k1');
+  spend('x', 'k2');
+  const steps = (run: string, key: string) => store.runs.facts({ tenant: 'acme', key }, run, epochMs(T0)).steps;
+  expect([steps('d', 'k1'), steps('c', 'k1'), steps('x', 'k2')]).toEqual([1, 1, 1]);
+});
+
 it('a lifted halt is gone, also after a restart', () => {
   store.runs.halt('agent', 'acme/a');
   store.runs.halt('agent', 'acme/b');

@@ -11,6 +11,7 @@ import {
   type EmbeddedStore,
   openEmbedded,
 } from '../../../gateway/stores/embedded/open-embedded.ts';
+import { receipt } from '../../contract/calls.ts';
 
 const DAY = 86_400_000;
 const T0 = 1_790_000_000_000;
@@ -87,7 +88,7 @@ describe('when SQLite does not take a write', () => {
     const { ledger } = store;
     await ledger.reserve(ask(1, [run]));
     await ledger.reserve(ask(2, [run]));
-    store.calls.flush();
+    await store.calls.flush();
     expect(store.healthy()).toBe(true);
     await whileLocked(async () => {
       await ledger.reserve(ask(3, [run]));
@@ -104,6 +105,37 @@ describe('when SQLite does not take a write', () => {
     expect(rows("SELECT spent, held FROM accounts WHERE id = 'run'")).toEqual([{ spent: 70, held: 100 }]);
     expect(await ledger.reserve(ask(4, [run]))).toMatchObject({ granted: true });
     expect(ledger.audit()).toEqual([]);
+  });
+
+  it('undoes a transaction that fails half-way, tries again by itself, and keeps one room’s trouble from another', async () => {
+    const run = account('run');
+    const meddle = (sql: string): void => {
+      const other = new DatabaseSync(path);
+      other.exec(sql);
+      other.close();
+    };
+    meddle("CREATE TRIGGER full BEFORE INSERT ON holds BEGIN SELECT RAISE(ABORT, 'no'); END");
+    await store.ledger.reserve(ask(1, [run]));
+    store.calls.add(1, receipt(1));
+    await store.calls.flush();
+    expect(rows('SELECT seq FROM calls')).toEqual([{ seq: 1 }]);
+    expect(rows('SELECT id FROM accounts')).toEqual([]);
+    expect(store.healthy()).toBe(false);
+    expect(await code(store.ledger.reserve(ask(2, [run])))).toBe('TG_LEDGER_UNAVAILABLE');
+    meddle('DROP TRIGGER full');
+    await wait(250);
+    expect(store.healthy()).toBe(true);
+    expect(rows('SELECT id, held FROM accounts')).toEqual([{ id: 'run', held: 100 }]);
+
+    meddle("CREATE TRIGGER full BEFORE INSERT ON calls BEGIN SELECT RAISE(ABORT, 'no'); END");
+    store.calls.add(2, receipt(2));
+    await expect(store.calls.flush()).rejects.toThrow('cannot be written');
+    expect(await store.ledger.reserve(ask(2, [run]))).toMatchObject({ granted: true });
+    expect(store.ledger.audit()).toEqual([]);
+    expect(store.calls.indexedTo()).toBe(1);
+    meddle('DROP TRIGGER full');
+    await store.calls.flush();
+    expect(store.calls.indexedTo()).toBe(2);
   });
 
   it('answers every verb with a Fault once it is closed', async () => {
@@ -193,6 +225,7 @@ describe('the records', () => {
     await ledger.settle(call(0), nano(0n), []);
     for (let step = 0; step < 3; step += 1) await ledger.lapse(epochMs(T0 + 41 * DAY + step * 61_000));
     expect(rows('SELECT id FROM accounts ORDER BY id')).toEqual([{ id: 'day:30' }, { id: 'run' }]);
+    expect(await ledger.balances([account('day:1')])).toMatchObject([{ spent: 0n, held: 0n }]);
     expect(ledger.audit()).toEqual([]);
   });
 
