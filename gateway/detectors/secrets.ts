@@ -83,21 +83,40 @@ function runStart(text: string, least: number): number {
   return at;
 }
 
-const isNamePart = (char: string): boolean => /[\w-]/.test(char);
+/** True where nothing but the way from a name to its value, and a part of the value, stands between `from` and the end of the text. */
+function valueMayFollow(text: string, from: number, run: number): boolean {
+  let at = from;
+  const skip = (chars: RegExp, most: number): void => {
+    const limit = Math.min(text.length, at + most);
+    while (at < limit && chars.test(text.charAt(at))) at += 1;
+  };
+  skip(/[\w .-]/, 60);
+  skip(/[\\"'`\] \t]/, 16);
+  const before = at;
+  skip(/[:=>]/, 3);
+  if (at > before) skip(/[\\"'` \t]/, 24);
+  return at === text.length || (at > before && at >= run);
+}
 
-/** The earliest anchor before `hold` whose rule could still reach over it. */
+/** True where the rule behind the anchor in [start, end) could still find something that the text's end cuts. */
+function mayReach(rule: SecretRule, text: string, start: number, end: number, run: number): boolean {
+  if (rule.reach === 'long' && start >= run) return true;
+  if (start < run - WORDS_REACH || rule.reach === 'run') return false;
+  return end >= run || valueMayFollow(text, end, run);
+}
+
+/** The earliest anchor before `hold` whose rule could still reach over it; `run`: where the last run begins. */
 function reaching(text: string, hold: number, run: number): number {
   let earliest = hold;
-  eachAnchor(text, Math.max(0, Math.min(run, hold - WORDS_REACH)), text.length, (word, start) => {
+  eachAnchor(text, Math.max(0, run - WORDS_REACH), text.length, (word, start, end) => {
     if (start >= earliest) return;
     for (const { rule } of anchored[word] ?? []) {
-      const open =
-        rule.reach === 'long' ? start >= run - WORDS_REACH : rule.reach === 'words' && start >= hold - WORDS_REACH;
-      if (open) earliest = Math.min(earliest, start);
+      const near = rule.reach === 'long' || start >= hold - WORDS_REACH;
+      if (near && mayReach(rule, text, start, end, run)) earliest = Math.min(earliest, start);
     }
   });
-  for (let i = 0; i < 40 && earliest < hold && isNamePart(text.charAt(earliest - 1)); i += 1) earliest -= 1;
-  return earliest;
+  for (let i = 0; i < 40 && earliest < hold && /[\w-]/.test(text.charAt(earliest - 1)); i += 1) earliest -= 1;
+  return text.charAt(earliest - 1) === '<' ? earliest - 1 : earliest;
 }
 
 function holdFrom(text: string): number {

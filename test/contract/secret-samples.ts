@@ -8,7 +8,7 @@ const UPPER = `${LOWER.toUpperCase()}${DIGITS}`;
 const BASE62 = `${DIGITS}${LOWER.toUpperCase()}${LOWER}`;
 
 /** Pseudo-random characters, the same in every run. Built at run time, so that no scanner of this repository finds a token in it. */
-export function characters(alphabet: string, length: number, seed: number): string {
+function characters(alphabet: string, length: number, seed: number): string {
   let state = (seed * 2_654_435_761) >>> 0 || 1;
   let text = '';
   while (text.length < length) {

@@ -27,8 +27,12 @@ function classes(words: readonly string[]): { classOf: Uint8Array; width: number
   return { classOf, width };
 }
 
+/** Nodes are numbered in 16 bits. */
+const MOST_LETTERS = 65_535;
+
 function trieOf(words: readonly string[], classOf: Uint8Array, width: number): Trie {
   const most = 1 + words.reduce((sum, word) => sum + word.length, 0);
+  if (most > MOST_LETTERS) throw new TypeError(`anchors have ${most} letters; at most ${MOST_LETTERS} fit`);
   const edges = new Int32Array(most * width).fill(-1);
   const ends: number[][] = [[]];
   for (const [index, word] of words.entries()) {
@@ -79,7 +83,8 @@ export function compileAnchors(words: readonly string[]) {
   const { classOf, width } = classes(words);
   const trie = trieOf(words, classOf, width);
   complete(trie);
-  const { edges, ends } = trie;
+  const { ends } = trie;
+  const edges = Uint16Array.from(trie.edges.subarray(0, trie.nodes * width));
   const hit = Uint8Array.from(ends, (list) => (list.length > 0 ? 1 : 0));
   return (text: string, from: number, to: number, onAnchor: OnAnchor): void => {
     let node = 0;

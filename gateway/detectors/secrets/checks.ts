@@ -17,6 +17,7 @@ export function checksummed(secret: string): number {
 /** A JSON Web Token's first part is JSON that names an algorithm (RFC 7515 section 4.1.1). */
 export function jsonWebToken(secret: string): number | undefined {
   const head = Buffer.from(secret.slice(0, secret.indexOf('.')), 'base64url').toString('utf8');
+  if (!head.includes('"alg"') && !head.includes('"enc"')) return undefined;
   try {
     const header: unknown = JSON.parse(head);
     return typeof header === 'object' && header !== null && ('alg' in header || 'enc' in header) ? 0.95 : undefined;

@@ -2,7 +2,7 @@ import { entropy, mixed } from './checks.ts';
 import { type SecretRule, tokenRule } from './rule.ts';
 
 /** From the end of a name to its value: `": "`, ` = '`, `=>`, `:=`, `\": \"`. */
-const GAP = String.raw`(?:\\?["'\x60]){0,2}\]?[ \t]{0,8}(?:=>|:=|={1,3}|:|>)[ \t]{0,8}(?:\\?["'\x60]){0,3}`;
+const GAP = String.raw`(?:\\?["'\x60]\]?)?[ \t]{0,8}(?:=>|:=|={1,3}|:)[ \t]{0,8}(?:\\?["'\x60]){0,3}`;
 
 interface NamedShape {
   readonly kind: string;

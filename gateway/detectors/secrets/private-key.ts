@@ -1,7 +1,7 @@
 import type { SecretRule, Sighting } from './rule.ts';
 
 /** The longest block that is read, in UTF-16 units; a 16,384-bit RSA key takes about 12,800. */
-export const LONGEST_BLOCK = 16_000;
+const LONGEST_BLOCK = 16_000;
 
 const HEADER = /-----BEGIN (?:[A-Z0-9]{1,12} ){0,3}PRIVATE KEY(?: BLOCK)?-----/y;
 const PART_OF_HEADER = /-----BEGIN(?: [A-Z0-9 ]{0,60}-{0,5})?$/;

@@ -41,7 +41,7 @@ const isHexDigit = (code: number): boolean =>
   isAlphanumeric(code) && Number.isInteger(Number.parseInt(String.fromCharCode(code), 16));
 
 /** True where a word may begin: behind no letter, digit, `_` or `-`, or behind an escape such as `\n`, `%20`. */
-export function beginsWord(text: string, at: number): boolean {
+function beginsWord(text: string, at: number): boolean {
   if (at === 0) return true;
   const before = text.charCodeAt(at - 1);
   if (!isWord(before)) return true;

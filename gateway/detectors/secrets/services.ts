@@ -41,7 +41,7 @@ export const SERVICES: readonly SecretRule[] = [
     pattern: /\/IncomingWebhook\/([a-f0-9]{32}\/[a-f0-9-]{36})/iy,
     inside: true as const,
   },
-  { kind: 'telegram_token', anchors: [':aa'], pattern: /(?<=(?<!\d)\d{8,10}):(AA[\w-]{33})/y, inside: true as const },
+  { kind: 'telegram_token', anchors: [':aa'], pattern: /(?<=\d{8}):(AA[\w-]{33})/y, inside: true as const },
   { kind: 'twilio_key', anchors: SK_HEX, pattern: /SK[a-f0-9]{32}/y, confidence: 0.85 },
   { kind: 'sendgrid_key', anchors: ['sg.'], pattern: /SG\.[\w-]{16,32}\.[\w-]{32,64}/y, confidence: 0.95 },
   { kind: 'mailgun_key', anchors: ['key-'], pattern: /key-[a-f0-9]{32}/y, confidence: 0.7 },
