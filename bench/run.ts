@@ -1,0 +1,198 @@
+// What a gate costs, measured in one run: `npm run bench [-- --quick] [-- --rate 500] [-- --profile <folder>]`. See README.md.
+import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { parseArgs } from 'node:util';
+import { paced } from './paced.ts';
+import { type Server, start } from './processes.ts';
+import { quantile } from './quantile.ts';
+import { saturate } from './saturate.ts';
+import { calls } from './traffic.ts';
+
+const { values: options } = parseArgs({
+  options: {
+    quick: { type: 'boolean', default: false },
+    rate: { type: 'string', default: '1000' },
+    state: { type: 'string', default: tmpdir() },
+    profile: { type: 'string' },
+  },
+});
+
+interface Plan {
+  readonly rounds: number;
+  readonly warmUp: number;
+  readonly saturated: number;
+  readonly paced: number;
+  readonly streamed: number;
+}
+
+const plan: Plan = options.quick
+  ? { rounds: 2, warmUp: 2, saturated: 1, paced: 0.5, streamed: 0.5 }
+  : { rounds: 5, warmUp: 5, saturated: 2, paced: 1.5, streamed: 1 };
+const CONNECTIONS = 32;
+const STREAMS_PER_S = 60;
+const unary = calls(false);
+const streams = calls(true);
+
+type Name = 'direct' | 'bare' | 'tollgate';
+
+interface Target {
+  readonly name: Name;
+  readonly url: string;
+  readonly server: Server;
+}
+
+/** What one round says of one target; `cpu` in microseconds per call, times in milliseconds. */
+interface Figures {
+  readonly rps: number;
+  readonly cpu: number;
+  readonly pacedCpu: number;
+  readonly p50: number;
+  readonly p99: number;
+  readonly ttfb50: number;
+  readonly ttfb99: number;
+  readonly streamCpu: number;
+}
+
+const sent = new Map<Name, number>();
+
+/** CPU time of the target's process for each call of `work`; what it does after the last answer counts too. */
+async function withCpu<T extends { readonly count: number }>(
+  { name, server }: Target,
+  work: () => Promise<T>,
+): Promise<T & { cpu: number }> {
+  const before = await server.cpu();
+  const result = await work();
+  await sleep(100);
+  sent.set(name, (sent.get(name) ?? 0) + result.count);
+  return { ...result, cpu: ((await server.cpu()) - before) / result.count };
+}
+
+async function round(target: Target): Promise<Figures> {
+  const { url } = target;
+  const full = await withCpu(target, () => saturate(url, unary, CONNECTIONS, plan.saturated));
+  const even = await withCpu(target, () =>
+    paced({ url, calls: unary, rate: Number(options.rate), seconds: plan.paced }),
+  );
+  const flow = await withCpu(target, () => paced({ url, calls: streams, rate: STREAMS_PER_S, seconds: plan.streamed }));
+  return {
+    rps: full.count / full.seconds,
+    cpu: full.cpu,
+    pacedCpu: even.cpu,
+    p50: even.p50,
+    p99: even.p99,
+    ttfb50: flow.first50,
+    ttfb99: flow.first99,
+    streamCpu: flow.cpu,
+  };
+}
+
+/** autocannon is not in the product's tree: it is installed here, from this folder's own lock file, when it is missing. */
+function install(): void {
+  if (existsSync(join(import.meta.dirname, 'node_modules', 'autocannon'))) return;
+  console.error('bench: installing the load generator into bench/node_modules (once)');
+  const { status } = spawnSync('npm', ['ci', '--no-audit', '--no-fund', '--prefix', import.meta.dirname], {
+    stdio: ['ignore', 2, 2],
+  });
+  if (status !== 0)
+    throw new Error('the load generator was not installed; run `npm ci --prefix bench` and look at what it says');
+}
+
+/** Each round asks every target in turn, so that whatever slows the machine for a while slows all of them. */
+async function measure(targets: readonly Target[]): Promise<Map<Name, Figures[]>> {
+  for (const target of targets) {
+    await withCpu(target, () => saturate(target.url, unary, CONNECTIONS, plan.warmUp));
+    await withCpu(target, () => paced({ url: target.url, calls: streams, rate: STREAMS_PER_S, seconds: 0.5 }));
+  }
+  const rounds = new Map<Name, Figures[]>(targets.map(({ name }) => [name, []]));
+  for (let n = 0; n < plan.rounds; n += 1) {
+    for (const target of targets) rounds.get(target.name)?.push(await round(target));
+    process.stderr.write(`bench: round ${n + 1} of ${plan.rounds}\n`);
+  }
+  return rounds;
+}
+
+const fixed =
+  (digits: number) =>
+  (value: number): number =>
+    Number(value.toFixed(digits));
+const median = (values: readonly number[]): number => quantile(values, 0.5);
+
+function report(rounds: ReadonlyMap<Name, readonly Figures[]>): void {
+  const of = (name: Name): readonly Figures[] => rounds.get(name) ?? [];
+  const middle = (name: Name, figure: keyof Figures): number => median(of(name).map((f) => f[figure]));
+  const us = fixed(1);
+  const ms = fixed(3);
+  const row = (name: Name) => ({
+    'calls/s': Math.round(middle(name, 'rps')),
+    ...(name !== 'direct' && {
+      'µs CPU/call': us(middle(name, 'cpu')),
+      [`at ${options.rate}/s`]: us(middle(name, 'pacedCpu')),
+    }),
+    'p50 ms': ms(middle(name, 'p50')),
+    'p99 ms': ms(middle(name, 'p99')),
+    'first byte p50 ms': ms(middle(name, 'ttfb50')),
+    'p99 ms ': ms(middle(name, 'ttfb99')),
+    ...(name !== 'direct' && { 'µs CPU/stream': us(middle(name, 'streamCpu')) }),
+  });
+  console.table({ direct: row('direct'), bare: row('bare'), tollgate: row('tollgate') });
+  /** rounds compared one by one, then their median */
+  const against = (other: Name, figure: keyof Figures, how: (ours: number, theirs: number) => number): number =>
+    median(of('tollgate').map((f, i) => how(f[figure], of(other)[i]?.[figure] ?? Number.NaN)));
+  const minus = (a: number, b: number): number => a - b;
+  const over = (a: number, b: number): number => a / b;
+  const ratio = fixed(2);
+  console.log(
+    JSON.stringify({
+      added_p50_ms: ms(against('direct', 'p50', minus)),
+      added_p99_ms: ms(against('direct', 'p99', minus)),
+      cpu_ratio_vs_bare: ratio(against('bare', 'cpu', over)),
+      rps_ratio_vs_bare: ratio(against('bare', 'rps', over)),
+      ttfb_added_ms: ms(against('direct', 'ttfb50', minus)),
+    }),
+  );
+}
+
+/** Every call that was measured was carried, ended well and stands in the record, twice: before and after. */
+function mustBeRecorded(note: string | undefined, calls: number): void {
+  const { lines, ...ended } = JSON.parse(note ?? '{}') as { lines: number; completed?: number };
+  const other = Object.keys(ended).filter((ending) => ending !== 'completed' && ending !== 'client_left');
+  if (other.length > 0 || (ended.completed ?? 0) < calls || lines < 2 * calls)
+    throw new Error(`the gate did not do all its work: ${calls} calls were answered, it says ${note}`);
+  console.error(`bench: ${calls} calls carried; ${lines} lines of record, chain verified`);
+}
+
+async function main(): Promise<void> {
+  install();
+  const folder = await mkdtemp(join(options.state, 'tollgate-bench-'));
+  const servers: Server[] = [];
+  const up = async (file: string, args: readonly string[], profile?: string): Promise<Server> => {
+    const server = await start(file, args, profile);
+    servers.unshift(server);
+    return server;
+  };
+  const upstream = await up('process-upstream.ts', []);
+  const bare = await up('process-bare.ts', [upstream.origin]);
+  const gate = await up('process-tollgate.ts', [upstream.origin, folder], options.profile);
+  const path = '/v1/chat/completions';
+  const targets: Target[] = [
+    { name: 'direct', url: upstream.origin + path, server: upstream },
+    { name: 'bare', url: bare.origin + path, server: bare },
+    { name: 'tollgate', url: `${gate.origin}/openai${path}`, server: gate },
+  ];
+  try {
+    const rounds = await measure(targets);
+    await gate.stop().then((note) => {
+      servers.shift();
+      mustBeRecorded(note, sent.get('tollgate') ?? 0);
+    });
+    report(rounds);
+  } finally {
+    await Promise.allSettled(servers.map((server) => server.stop()));
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+await main();
