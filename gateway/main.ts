@@ -30,8 +30,8 @@ export interface Running {
   stop(): Promise<void>;
 }
 
-/** Reads the YAML files of a folder, one level of bundle folders included. Throws where the folder is missing. */
-function yamlFiles(folder: string, name: RegExp): SourceFile[] {
+/** Reads the files of a folder whose name matches, one level of bundle folders included. Throws where the folder is missing. */
+export function readYamlFiles(folder: string, name: RegExp): SourceFile[] {
   const found: SourceFile[] = [];
   for (const entry of readdirSync(folder).sort()) {
     const path = join(folder, entry);
@@ -56,7 +56,7 @@ export function readSources(config: LoadedConfig, allowUnpoliced: boolean): Sour
 
 function readFolder(config: LoadedConfig, key: string, folder: string, name: RegExp): SourceFile[] {
   try {
-    return yamlFiles(folder, name);
+    return readYamlFiles(folder, name);
   } catch (error) {
     throw new Error(`${config.file}: \`${key}: ${folder}\` cannot be read: ${error instanceof Error ? error.message : 'unknown'}`, { cause: error });
   }

@@ -50,7 +50,12 @@ export function claim(gate: Gateway, method: string, url: string): Claim {
   const dialect = destination.dialects.find((d) => d.claims(method, path));
   const tongue = dialect ?? (destination.dialects[0] as Dialect);
   const found = dialect ? dialect.upstreamPath(path) : openRoute(destination, method, path);
-  return { destination, dialect, tongue, labels, upstreamPath: destination.basePath + found + search };
+  return { destination, dialect, tongue, labels, upstreamPath: joined(destination.basePath, found) + search };
+}
+
+/** Some providers are configured with their version in the base URL: it is not said twice. */
+function joined(basePath: string, path: string): string {
+  return /\/v[0-9]+[a-z0-9]*$/.test(basePath) ? basePath + path.replace(/^\/v[0-9]+[a-z0-9]*(?=\/)/, '') : basePath + path;
 }
 
 /** The tongue to refuse in when `claim` itself failed. */

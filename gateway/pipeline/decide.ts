@@ -9,7 +9,7 @@ import type { Dialect, Headers, Reading } from '../ports/dialect.ts';
 import { affordableTokens } from '../price/quote.ts';
 import { bodyTarget } from './identities.ts';
 import { type Bench, denialText, type Judged, judge } from './judgement.ts';
-import { land, splicesAt, splicesOfTexts } from './landing.ts';
+import { editsOfTexts, land, splicesAt } from './landing.ts';
 import type { Permit } from './permit.ts';
 import { arrivingActions, modelCallAction, modelOf, type PlacedAction } from './request-actions.ts';
 
@@ -86,7 +86,7 @@ function settleEdits(bench: Bench, plea: Plea, reading: Reading, heard: readonly
   try {
     for (const { judged, base } of heard) {
       const { edits } = judged.verdict;
-      splices.push(...(isArray(base) ? splicesOfTexts(base as readonly string[], edits) : splicesAt(base as string, edits)));
+      splices.push(...(isArray(base) ? splicesAt('', editsOfTexts(base as readonly string[], edits)) : splicesAt(base as string, edits)));
     }
     splices.push(...more);
     if (splices.length === 0) return reading;

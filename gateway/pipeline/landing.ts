@@ -13,12 +13,12 @@ export function splicesAt(base: Pointer, edits: readonly Edit[]): Splice[] {
  * Moves edits of a list of texts (`/0`, `/1` …) to the pointers the texts came from. Throws a RangeError for any other edit: there
  * is nothing else in such a target.
  */
-export function splicesOfTexts(places: readonly Pointer[], edits: readonly Edit[]): Splice[] {
+export function editsOfTexts(places: readonly Pointer[], edits: readonly Edit[]): Edit[] {
   return edits.map((edit) => {
     const place = places[Number(edit.at.slice(1))];
     if (place === undefined || edit.op !== 'set' || typeof edit.value !== 'string')
       throw new RangeError(`an edit at \`${edit.at}\` has nowhere to land: this target is a list of texts`);
-    return { at: place, json: JSON.stringify(edit.value) };
+    return { op: 'set', at: place, value: edit.value };
   });
 }
 

@@ -87,7 +87,7 @@ async function pump(
     }
     if (carrier.callerLeft) {
       carrier.drained(chunk.length);
-      if (reader.finished()) break;
+      if (reader.finished() && reader.usage().certainty === 'exact') break;
     }
   }
   const rest = reader.end();

@@ -10,7 +10,7 @@ import { denial } from './decide.ts';
 import type { ReplyFacts } from './facts.ts';
 import { bodyTarget } from './identities.ts';
 import { type Bench, denialText, judge } from './judgement.ts';
-import { land, splicesAt, splicesOfTexts } from './landing.ts';
+import { editsOfTexts } from './landing.ts';
 import { finalOutput, modelAnswer, proposedCall } from './reply-actions.ts';
 import type { CallRuling } from './stream-review.ts';
 
@@ -47,13 +47,13 @@ export function ruleCall({ bench, model, record }: Hearing, call: ProposedCall):
  * the reply is withheld whole.
  */
 export function reviewUnary(hearing: Hearing, doc: JsonText, first: ReplyReading, facts: ReplyFacts): string {
-  const { bench, model, record } = hearing;
+  const { bench, dialect, model, record } = hearing;
   const answer = judge(bench, modelAnswer(doc.value, first, model), { identityTarget: bodyTarget(doc.text), reply: facts });
   record(answer.record);
   refuse(answer.verdict, 'the answer of the model');
   let { text } = doc;
   let reading = first;
-  if (answer.verdict.edits.length > 0) ({ text, reading } = reread(hearing, () => land(text, splicesAt('', answer.verdict.edits)), answer.verdict));
+  if (answer.verdict.edits.length > 0) ({ text, reading } = reread(hearing, () => editTexts(dialect, text, answer.verdict.edits), answer.verdict));
 
   if (reading.calls.length > 0) return reviewCalls(hearing, text, reading);
   if (reading.parts.length === 0) return text;
@@ -63,7 +63,7 @@ export function reviewUnary(hearing: Hearing, doc: JsonText, first: ReplyReading
   refuse(output.verdict, 'the output');
   if (output.verdict.edits.length === 0) return text;
   const base = text;
-  return reread(hearing, () => land(base, splicesOfTexts(places, output.verdict.edits)), output.verdict).text;
+  return reread(hearing, () => editTexts(hearing.dialect, base, editsOfTexts(places, output.verdict.edits)), output.verdict).text;
 }
 
 function reviewCalls(hearing: Hearing, text: string, reading: ReplyReading): string {
@@ -74,13 +74,17 @@ function reviewCalls(hearing: Hearing, text: string, reading: ReplyReading): str
     if (ruling.kind === 'deny') denied.set(call.slot, ruling.text);
     else if (ruling.kind === 'edit') edited.set(call.slot, ruling.args);
   }
-  const texts: readonly Edit[] = [];
   if (denied.size === 0 && edited.size === 0) return text;
   try {
-    return hearing.dialect.editReply({ text, value: JSON.parse(text) as Json }, { denied, edited, texts });
+    return hearing.dialect.editReply({ text, value: JSON.parse(text) as Json }, { denied, edited, texts: [] });
   } catch (error) {
     throw withheld(error, undefined);
   }
+}
+
+/** Edits land through the language, which knows what else spells the text out (log probabilities, say). */
+function editTexts(dialect: Dialect, text: string, texts: readonly Edit[]): string {
+  return dialect.editReply({ text, value: JSON.parse(text) as Json }, { denied: new Map(), edited: new Map(), texts });
 }
 
 function refuse(verdict: Verdict, what: string): void {

@@ -28,7 +28,7 @@ describe('a cap that holds', () => {
     const quoted = (BigInt(size) + 1024n) * 2500n + 100n * 10_000n;
     const usage = { prompt_tokens: size + 1024, completion_tokens: 100, total_tokens: size + 1124 };
     await open(
-      (_r, response) => void setTimeout(() => json(response, 200, completion({ content: 'done' }, usage, 'gpt-4o')), 20),
+      (_r, response) => { setTimeout(() => json(response, 200, completion({ content: "done" }, usage, "gpt-4o")), 20); },
       { budgets: [{ scope: 'run', limit_usd: `${(Number(quoted * 10n) / 1e9).toFixed(9)}` }] },
     );
     const openai = client();
@@ -83,7 +83,7 @@ describe('a cap that holds', () => {
   });
 
   it('keeps the whole hold where usage is not known', async () => {
-    await open((_r, response) => response.destroy(), { budgets: [{ scope: 'run', limit_usd: 1 }] });
+    await open((_r, response) => void response.destroy(), { budgets: [{ scope: 'run', limit_usd: 1 }] });
     await expect(client().chat.completions.create(ask(100), { maxRetries: 0 })).rejects.toMatchObject({ status: 502 });
     const [call] = await gate.sealed(1);
     expect(call?.ending).toBe('upstream_broke');

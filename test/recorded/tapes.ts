@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { join, relative } from 'node:path';
+import { join } from 'node:path';
 
 const root = join(process.env['RECORDED'] ?? '../shared/data', 'streams');
 
@@ -15,8 +15,7 @@ export interface Tape {
   readonly events: readonly Record<string, unknown>[];
 }
 
-function tapeOf(path: string): Tape | undefined {
-  const bytes = readFileSync(path);
+function tapeOf(name: string, bytes: Buffer): Tape | undefined {
   const text = bytes.toString();
   const language = text.includes('"message_start"') ? 'anthropic' : text.includes('"choices"') ? 'chat' : undefined;
   if (!language) return undefined;
@@ -26,15 +25,28 @@ function tapeOf(path: string): Tape | undefined {
     .split('\n')
     .filter((line) => line.startsWith('data: {'))
     .map((line) => JSON.parse(line.slice(6)) as Record<string, unknown>);
-  return { name: relative(root, path), bytes, language, boundaries, events };
+  return { name, bytes, language, boundaries, events };
+}
+
+/** A fixture may hold several answers in a row: each is one reply of its own, cut behind its terminal event. */
+function answersOf(tape: Tape): Tape[] {
+  const ends = tape.boundaries.filter((end, i) => tape.bytes.subarray(tape.boundaries[i - 1] ?? 0, end).includes('"message_stop"'));
+  if (ends.length < 2) return [tape];
+  return ends.map((end, i) => tapeOf(`${tape.name} #${i + 1}`, tape.bytes.subarray(ends[i - 1] ?? 0, end)) as Tape);
 }
 
 /** Every Anthropic stream and every chat-completions stream, whatever the provider's folder. */
-export const tapes: readonly Tape[] = readdirSync(root, { recursive: true, encoding: 'utf8' })
+const files: readonly Tape[] = readdirSync(root, { recursive: true, encoding: 'utf8' })
   .filter((path) => path.endsWith('.sse'))
   .sort()
-  .map((path) => tapeOf(join(root, path)))
+  .map((path) => tapeOf(path, readFileSync(join(root, path))))
   .filter((tape): tape is Tape => tape !== undefined);
+
+/** Whole files first, then the single answers of those that hold several. */
+export const tapes: readonly Tape[] = [...files, ...files.flatMap((tape) => answersOf(tape).filter((answer) => answer !== tape))];
+
+/** True for a file of several answers: as one reply it never was. */
+export const isReel = (tape: Tape): boolean => answersOf(tape).length > 1;
 
 /** The dialect's upstream that plays tapes: which one, cut where, in what pieces, stands in the request's headers. */
 export async function startPlayer(): Promise<{ url: string; close(): Promise<void> }> {

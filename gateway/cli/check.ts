@@ -1,0 +1,72 @@
+import { Command } from 'commander';
+import { cashierOf, configProblems } from '../compose.ts';
+import { detectors } from '../detectors/_all.ts';
+import { type Problem, problemText } from '../domain/source.ts';
+import { readSources } from '../main.ts';
+import { checkPolicy } from '../policy/check-policy.ts';
+import { PriceFault } from '../price/price-fault.ts';
+import type { LoadedConfig } from '../config/load.ts';
+import { configAt, configOption, jsonOption } from './config-file.ts';
+import { policyFiles, scanAll } from './policy-files.ts';
+import { CommandFailure, print } from './terminal.ts';
+
+interface Options {
+  config: string;
+  json?: boolean;
+  strict?: boolean;
+}
+
+interface Report {
+  readonly problems: readonly Problem[];
+  readonly warnings: readonly Problem[];
+  readonly rules: number;
+  readonly cases: number;
+}
+
+/** `tollgate check`: would the gate start with this? Exit 1 where it would not, 0 with warnings unless `--strict`. */
+export function checkCommand(): Command {
+  return new Command('check')
+    .description('check configuration, policies with their cases, and price tables, without starting anything')
+    .argument('[policies]', 'check only the policies in this folder')
+    .addOption(configOption())
+    .option('--strict', 'warnings fail too')
+    .addOption(jsonOption())
+    .action((policies: string | undefined, options: Options) => {
+      const report = policies === undefined ? checkAll(configAt(options.config)) : checkFolder(policies);
+      say(report, options);
+      if (report.problems.length > 0 || (options.strict && report.warnings.length > 0)) throw new CommandFailure(1, '');
+    });
+}
+
+function checkFolder(folder: string): Report {
+  const { files, cases } = policyFiles(folder);
+  const { problems, warnings, bundles, cases: count } = checkPolicy(files, detectors, cases, scanAll);
+  return { problems, warnings, rules: bundles.reduce((sum, b) => sum + b.rules, 0), cases: count };
+}
+
+function checkAll(config: LoadedConfig): Report {
+  const sources = readSources(config, true);
+  const policy = config.policies === undefined ? { problems: [noPolicy(config)], warnings: [], rules: 0, cases: 0 } : checkFolder(config.policies);
+  const whole = (message: string): Problem => ({ file: config.file, line: 0, column: 0, message });
+  try {
+    const cashier = cashierOf(sources.prices);
+    return { ...policy, problems: [...configProblems(config, cashier).map(whole), ...policy.problems] };
+  } catch (error) {
+    if (error instanceof PriceFault) return { ...policy, problems: [...policy.problems, ...error.problems] };
+    throw error;
+  }
+}
+
+const noPolicy = (config: LoadedConfig): Problem => ({
+  file: config.file,
+  line: 0,
+  column: 0,
+  message: 'there is no policy; set `policies:` to a folder with a `policy.yaml`',
+});
+
+function say({ problems, warnings, rules, cases }: Report, options: Options): void {
+  if (options.json) return print({ ok: problems.length === 0, problems, warnings, rules, cases });
+  for (const problem of problems) print(`error   ${problemText(problem)}`);
+  for (const warning of warnings) print(`warning ${problemText(warning)}`);
+  print(problems.length === 0 ? `ok: ${rules} rules, ${cases} cases hold, ${warnings.length} warnings` : `${problems.length} problems, ${warnings.length} warnings`);
+}

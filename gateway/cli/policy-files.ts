@@ -1,0 +1,28 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { detectors } from '../detectors/_all.ts';
+import { readYamlFiles } from '../main.ts';
+import type { SourceFile } from '../policy/judge.ts';
+import { CommandFailure } from './terminal.ts';
+
+/** The bundles of a folder and the cases beside them. Throws a CommandFailure where there are none. */
+export function policyFiles(folder: string): { readonly files: readonly SourceFile[]; readonly cases: readonly SourceFile[] } {
+  const files = read(folder, /^policy\.ya?ml$/);
+  if (files.length === 0) throw new CommandFailure(2, `no \`policy.yaml\` in \`${folder}\` or a folder below it`);
+  const cases = files
+    .map(({ path }) => join(dirname(path), 'cases.yaml'))
+    .filter((path) => existsSync(path))
+    .map((path) => ({ path, text: readFileSync(path, 'utf8') }));
+  return { files, cases };
+}
+
+function read(folder: string, name: RegExp): SourceFile[] {
+  try {
+    return readYamlFiles(folder, name);
+  } catch (error) {
+    throw new CommandFailure(2, `\`${folder}\` cannot be read: ${error instanceof Error ? error.message : 'unknown'}`);
+  }
+}
+
+/** What the gate's own detectors find in a text, for cases that name none. */
+export const scanAll = (text: string) => detectors.flatMap((detector) => [...detector.scan(text)]);
