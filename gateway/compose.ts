@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { sinks as sinkKinds } from './audit/sinks/_all.ts';
 import { scanOpen } from './audit/recovery.ts';
 import { type Shipper, startShipper } from './audit/shipper.ts';
+import type { OpenSpool } from './audit/file-spool.ts';
 import { openSpool } from './audit/spool.ts';
 import type { LoadedConfig } from './config/load.ts';
 import { detectors as allDetectors } from './detectors/_all.ts';
@@ -74,8 +75,40 @@ export function configProblems(config: LoadedConfig, cashier: Cashier): string[]
   return problems;
 }
 
-/** Opens every room in order and builds the gate; recovery is done when it resolves. */
+/** What was opened and has to be closed again, last first. A room that fails to close does not keep the others open. */
+class Opened {
+  readonly #closers: (() => unknown)[] = [];
+
+  add(close: () => unknown): void {
+    this.#closers.push(close);
+  }
+
+  /** Throws the first failure once everything was tried. */
+  async close(): Promise<void> {
+    const errors: unknown[] = [];
+    for (const close of this.#closers.splice(0).reverse()) {
+      try {
+        await close();
+      } catch (error) {
+        errors.push(error);
+      }
+    }
+    if (errors.length > 0) throw errors[0];
+  }
+}
+
+/** Opens every room in order and builds the gate; recovery is done when it resolves. Where one fails, none stays open. */
 export async function compose(config: LoadedConfig, sources: Sources, log: Log, unpoliced: boolean): Promise<House> {
+  const opened = new Opened();
+  try {
+    return await open(opened, config, sources, log, unpoliced);
+  } catch (error) {
+    await opened.close().catch((also: unknown) => log.error({ error: also }, 'a room failed to close after a failed start'));
+    throw error;
+  }
+}
+
+async function open(opened: Opened, config: LoadedConfig, sources: Sources, log: Log, unpoliced: boolean): Promise<House> {
   const judge = judgeOf(sources.policies);
   const cashier = cashierOf(sources.prices);
   const problems = configProblems(config, cashier);
@@ -84,16 +117,20 @@ export async function compose(config: LoadedConfig, sources: Sources, log: Log, 
   const clock = systemClock();
   const metrics = createMetrics();
   const spool = await openSpool(join(config.state, 'spool'), { log });
+  opened.add(() => spool.close());
   const store = openEmbedded(join(config.state, 'tollgate.db'), { clock });
-  const { open } = await scanOpen(spool, { since: spool.head().seq });
-  const recovered = await recover({ spool, open, calls: store.calls, ledger: store.ledger, policy: judge.digest, prices: cashier.digest });
+  opened.add(() => store.close());
+  const { open: unsealed } = await scanOpen(spool, { since: spool.head().seq });
+  const recovered = await recover({ spool, open: unsealed, calls: store.calls, ledger: store.ledger, policy: judge.digest, prices: cashier.digest });
   const unindex = spool.subscribe(({ seq, entry }) => {
     if (entry.kind === 'seal') store.calls.add(seq, entry);
   });
+  opened.add(unindex);
   metrics.unpoliced(unpoliced);
   metrics.spoolHealthy(true);
   const detectors = new Map(allDetectors.map((d) => [d.name, d]));
   const upstream = openUpstream({ headersTimeoutMs: config.limits.headers_timeout_s * 1000, idleTimeoutMs: config.limits.idle_timeout_s * 1000 });
+  opened.add(() => upstream.close());
   let gate: Gateway = Object.freeze({
     destinations: destinationsOf(config),
     budgets: config.budgets.map(budgetOf),
@@ -113,7 +150,7 @@ export async function compose(config: LoadedConfig, sources: Sources, log: Log, 
     limits: limitsOf(config),
     unpoliced,
   });
-  const shippers = await startShippers(config, spool, metrics, log);
+  await startShippers(opened, config, spool, metrics, log);
   return {
     gate: () => gate,
     noses: new Noses(detectors, log),
@@ -127,13 +164,7 @@ export async function compose(config: LoadedConfig, sources: Sources, log: Log, 
     reload(next) {
       gate = Object.freeze({ ...gate, judge: judgeOf(next.policies), cashier: cashierOf(next.prices) });
     },
-    async close() {
-      await Promise.all(shippers.map((s) => s.stop()));
-      await upstream.close();
-      unindex();
-      await spool.close();
-      store.close();
-    },
+    close: () => opened.close(),
   };
 }
 
@@ -171,12 +202,14 @@ function limitsOf({ limits }: LoadedConfig): Limits {
   };
 }
 
-async function startShippers(config: LoadedConfig, spool: Parameters<typeof startShipper>[0]['spool'], metrics: Gateway['metrics'], log: Log): Promise<Shipper[]> {
-  const opened = config.sinks.map(({ type, ...options }) => {
+async function startShippers(opened: Opened, config: LoadedConfig, spool: OpenSpool, metrics: Gateway['metrics'], log: Log): Promise<void> {
+  const sinks = config.sinks.map(({ type, ...options }) => {
     const kind = sinkKinds.find((k) => k.type === type) as (typeof sinkKinds)[number];
     return kind.open(options as JsonObject, { stdout: process.stdout });
   });
-  const twice = opened.find((sink, i) => opened.findIndex((other) => other.name === sink.name) !== i);
+  const twice = sinks.find((sink, i) => sinks.findIndex((other) => other.name === sink.name) !== i);
   if (twice) throw new Error(`${config.file}: two sinks are called \`${twice.name}\`; give one a \`name\``);
-  return Promise.all(opened.map((sink) => startShipper({ spool, sink, cursorFile: join(config.state, `cursor-${sink.name}.json`), metrics, log })));
+  const shippers: Shipper[] = [];
+  opened.add(() => Promise.all(shippers.map((shipper) => shipper.stop())));
+  for (const sink of sinks) shippers.push(await startShipper({ spool, sink, cursorFile: join(config.state, `cursor-${sink.name}.json`), metrics, log }));
 }

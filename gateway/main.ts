@@ -1,4 +1,5 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs';
+import type { Server } from 'node:http';
 import { join } from 'node:path';
 import { openOfficeDoor } from './admin/office-door.ts';
 import { compose, type Sources } from './compose.ts';
@@ -71,6 +72,7 @@ export async function startGateway(config: LoadedConfig, options: StartOptions =
     maxRequestBytes: () => house.gate().limits.requestBytes,
     exchange: (call, reply) => exchange(house.gate(), house.noses, call, reply),
     turnAway: (call, reply, fault) => turnAway(house.gate(), call.arrival, reply, fault),
+    onError: (error) => log.error({ error }, 'a call failed outside the corridor; its connection was cut'),
   });
   const office = openOfficeDoor({
     calls: house.gate().calls,
@@ -86,11 +88,19 @@ export async function startGateway(config: LoadedConfig, options: StartOptions =
     await house.gate().spool.append({ kind: 'event', at: house.gate().clock.now(), name: 'started', detail: { policy: house.gate().judge.digest, prices: house.gate().cashier.digest, recovered: { ...house.recovered } } });
     return running(config, house, door, office, log, { data, office: desk }, unpoliced);
   } catch (error) {
-    door.server.close();
-    office.close();
+    await door.drain(0);
+    await closed(office);
     await house.close();
     throw error;
   }
+}
+
+/** Resolves when nothing listens there any more, whether or not something did. */
+function closed(server: Server): Promise<void> {
+  return new Promise((resolve) => {
+    server.close(() => resolve());
+    server.closeAllConnections();
+  });
 }
 
 function running(
@@ -125,8 +135,7 @@ function running(
     },
     async stop() {
       await door.drain(config.limits.shutdown_s * 1000);
-      office.closeAllConnections();
-      await new Promise<void>((resolve) => office.close(() => resolve()));
+      await closed(office);
       await house.close();
     },
   };

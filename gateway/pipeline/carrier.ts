@@ -1,5 +1,5 @@
 import type { Gateway } from './gateway.ts';
-import type { Reply } from './reply.ts';
+import { CLOSING, type Reply } from './reply.ts';
 
 /** The upstream side of a call whose caller may leave: cancels at once or lets it finish for a while, as configured. */
 export interface Carrier {
@@ -12,6 +12,9 @@ export interface Carrier {
   close(): void;
 }
 
+/** Node fires a longer timer at once. */
+const LONGEST_TIMER = 2 ** 31 - 1;
+
 export function openCarrier({ limits }: Gateway, reply: Reply): Carrier {
   const controller = new AbortController();
   let timer: NodeJS.Timeout | undefined;
@@ -19,8 +22,8 @@ export function openCarrier({ limits }: Gateway, reply: Reply): Carrier {
   let drained = 0;
   const onGone = (): void => {
     left = true;
-    if (limits.onAbort === 'cancel') controller.abort();
-    else timer = setTimeout(() => controller.abort(), limits.drainMs);
+    if (limits.onAbort === 'cancel' || reply.gone.reason === CLOSING) controller.abort();
+    else timer = setTimeout(() => controller.abort(), Math.min(limits.drainMs, LONGEST_TIMER));
   };
   if (left) onGone();
   else reply.gone.addEventListener('abort', onGone, { once: true });
@@ -43,7 +46,7 @@ export function openCarrier({ limits }: Gateway, reply: Reply): Carrier {
 
 /** Calls `beat` every `ms` until stopped; the process may end while it runs. */
 export function heartbeat(ms: number, beat: () => void): () => void {
-  const timer = setInterval(beat, ms);
+  const timer = setInterval(beat, Math.min(ms, LONGEST_TIMER));
   timer.unref();
   return () => clearInterval(timer);
 }

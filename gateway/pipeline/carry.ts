@@ -44,10 +44,13 @@ export async function carry(carriage: Carriage): Promise<Outcome> {
     trail.status = upstream.status;
     return await answer(carriage, carrier, upstream);
   } catch (error) {
-    if (carrier.callerLeft) return { ...broken, ending: 'client_left' };
+    carrier.abort();
+    // an upstream's refusal costs nothing, whole or broken (meter.md 3.2)
+    const outcome = { ...broken, served: trail.status < 300 };
+    if (carrier.callerLeft) return { ...outcome, ending: 'client_left' };
     refuse(trail, error);
     sayRefusal(gate, trail, carriage.route.tongue, reply, error);
-    return broken;
+    return outcome;
   } finally {
     stop();
     carrier.close();
@@ -86,7 +89,9 @@ async function answer(carriage: Carriage, carrier: Carrier, upstream: UpstreamRe
       trail.firstByteTicks ??= gate.clock.ticks();
     };
     const reader = (route.dialect ?? hearing.dialect).openStream(reading);
-    return relayStream({ hearing, terms, reader, reply, carrier, onFirstByte }, upstream);
+    const outcome = await relayStream({ hearing, terms, reader, reply, carrier, onFirstByte }, upstream);
+    trail.fault = outcome.fault;
+    return outcome;
   }
   const bytes = await readWhole(upstream, carriage.gate.limits.replyBytes, carrier);
   const { outcome, body, refusal } = hearUnary(hearing, terms, bytes);

@@ -26,54 +26,86 @@ export async function begin(gate: Gateway, trail: Trail, principal: Principal, h
   await gate.spool.append(entry);
 }
 
-/** Charges what the call came to. A ledger that does not answer keeps the hold, which lapses as a charge. */
+/** Charges what the call came to. A ledger that does not answer keeps the hold, which lapses as a charge. Never throws. */
 export async function settle(gate: Gateway, trail: Trail, hold: Hold, terms: ChargeTerms, outcome: Outcome): Promise<Nano> {
-  const { amount, cost } = chargeOf(terms, outcome);
+  const { amount, cost } = priced(gate, trail, terms, outcome);
   trail.cost = cost;
   trail.usage = outcome.usage;
   trail.servedModel = outcome.servedModel;
   trail.charged = amount;
   try {
-    const { overrun } = await gate.ledger.settle(trail.id, amount, hold.accounts);
+    const { overrun } = await twice(() => gate.ledger.settle(trail.id, amount, hold.accounts));
     if (overrun > 0n && hold.accounts.length > 0) {
       gate.metrics.overrun(overrun);
       trail.note(`the charge passed its hold by $${nanoToUsd(overrun)}`);
     }
     return amount;
   } catch (error) {
-    gate.log.error({ call: trail.id, error: error instanceof Error ? error.message : 'unknown' }, 'the ledger did not settle; the hold will lapse as a charge');
+    gate.log.error({ call: trail.id, error: reason(error) }, 'the ledger did not settle; the hold will lapse as a charge');
     trail.note('the ledger did not settle; the hold is the charge');
-    const charged = hold.amount > amount ? hold.amount : amount;
-    trail.charged = charged;
-    return charged;
+    if (hold.accounts.length > 0 && hold.amount > amount) trail.charged = hold.amount;
+    return trail.charged;
   }
 }
 
-/** Gives a hold back whole: nothing was carried. A ledger that does not answer lets it lapse as a charge. */
-export async function release(gate: Gateway, trail: Trail, hold: Hold): Promise<void> {
+/** What the outcome costs; a cashier that fails on it leaves the hold as the charge. */
+function priced(gate: Gateway, trail: Trail, terms: ChargeTerms, outcome: Outcome): ReturnType<typeof chargeOf> {
   try {
-    await gate.ledger.release(trail.id);
+    return chargeOf(terms, outcome);
   } catch (error) {
-    gate.log.error({ call: trail.id, error: error instanceof Error ? error.message : 'unknown' }, 'the ledger did not release; the hold will lapse as a charge');
-    trail.note('the ledger did not release; the hold lapses as a charge');
-    trail.charged = hold.amount;
+    gate.log.error({ call: trail.id, error: reason(error) }, 'a call could not be priced; its hold is the charge');
+    trail.note('the usage could not be priced; the hold is the charge');
+    return { amount: terms.held, cost: undefined };
   }
 }
 
-/** What the run learns from a finished call. */
+/** Every verb of the ledger is idempotent on the call's id, so a reply that was lost is asked for once more. */
+async function twice<T>(verb: () => Promise<T>): Promise<T> {
+  try {
+    return await verb();
+  } catch {
+    // the second answer is the one that counts, and its failure is thrown
+    return verb();
+  }
+}
+
+const reason = (error: unknown): string => (error instanceof Error ? error.message : 'unknown');
+
+/** Gives a hold back whole: nothing was carried. A ledger that does not answer lets it lapse as a charge of at most `held`. Never throws. */
+export async function release(gate: Gateway, trail: Trail, held: Nano): Promise<void> {
+  try {
+    await twice(() => gate.ledger.release(trail.id));
+  } catch (error) {
+    gate.log.error({ call: trail.id, error: reason(error) }, 'the ledger did not release; the hold will lapse as a charge');
+    trail.note('the ledger did not release; the hold lapses as a charge');
+    trail.charged = held;
+  }
+}
+
+/** What the run learns from a finished call. A memory that fails costs inference only. Never throws. */
 export function remember(gate: Gateway, space: RunSpace, run: string, conversation: Conversation, outcome: Outcome, charged: Nano): void {
-  gate.runs.update(space, run, {
-    at: gate.clock.now(),
-    cost: charged,
-    conversation,
-    answer: outcome.answer,
-    issuedIds: outcome.issuedIds,
-  });
+  try {
+    gate.runs.update(space, run, {
+      at: gate.clock.now(),
+      cost: charged,
+      conversation,
+      answer: outcome.answer,
+      issuedIds: outcome.issuedIds,
+    });
+  } catch (error) {
+    gate.log.error({ error: reason(error) }, 'a run did not take in a finished call; what it knows of itself is behind');
+  }
 }
 
 /** Writes the receipt; called once per call, from one `finally`. A spool that fails is an alarm, not an answer. */
 export async function seal(gate: Gateway, trail: Trail): Promise<void> {
   const entry = trail.entry();
+  try {
+    await gate.spool.append(entry);
+  } catch (error) {
+    gate.metrics.spoolHealthy(false);
+    gate.log.error({ call: trail.id, error: reason(error) }, 'a receipt could not be sealed; the gate is not ready until the record works again');
+  }
   const tokens = trail.usage ? summarize(trail.usage) : { input: 0, output: 0, cache_read: 0, cache_write: 0 };
   gate.metrics.call({
     upstream: trail.upstream,
@@ -88,11 +120,5 @@ export async function seal(gate: Gateway, trail: Trail): Promise<void> {
     tenant: trail.principal?.tenant.id ?? '',
   });
   if (trail.fault) gate.metrics.fault(trail.fault);
-  try {
-    await gate.spool.append(entry);
-  } catch (error) {
-    gate.metrics.spoolHealthy(false);
-    gate.log.error({ call: trail.id, error: error instanceof Error ? error.message : 'unknown' }, 'a receipt could not be sealed; the gate is not ready until the record works again');
-  }
 }
 

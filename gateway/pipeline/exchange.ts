@@ -1,6 +1,9 @@
 import { Fault } from '../domain/fault.ts';
 import { parseStrict, requireObject, JsonFault } from '../domain/json-text.ts';
+import type { ModelRef } from '../domain/action.ts';
+import type { Quote } from '../domain/pricing.ts';
 import type { Principal } from '../domain/principal.ts';
+import { nano } from '../domain/scalars.ts';
 import type { Dialect, Reading } from '../ports/dialect.ts';
 import type { Arrival } from '../ports/identity.ts';
 import type { RunSpace, StepTicket } from '../ports/runs.ts';
@@ -70,11 +73,11 @@ async function governed(gate: Gateway, noses: Noses, trail: Trail, route: Claim,
   const quote = gate.cashier.quote(provider, reading.bound, trail.at, gate.budgets.length > 0);
   trail.quote = quote;
   const model = modelOf(reading, provider);
-  const hold = await reserve(gate, trail, principal, quote, model);
-  const bench: Bench = { gate, noses, principal, space, facts: callFacts(principal, arrival, route.upstreamPath, quote, hold.balances, trail.at) };
+  const hold = await held(gate, trail, principal, quote, model);
 
-  const verdict = await judged(gate, trail, hold, () => {
-    const decision = decide(bench, {
+  const { bench, verdict } = await judged(gate, trail, hold, async () => {
+    const bench: Bench = { gate, noses, principal, space, facts: callFacts(principal, arrival, route.upstreamPath, quote, hold.balances, trail.at) };
+    const verdict = decide(bench, {
       reading,
       dialect,
       headers: arrival.headers,
@@ -85,10 +88,10 @@ async function governed(gate: Gateway, noses: Noses, trail: Trail, route: Claim,
       granted: hold.amount,
       record: trail.record,
     });
-    mustFit(gate, provider, decision.reading, trail, hold);
-    return decision;
+    mustFit(gate, provider, verdict.reading, trail, hold);
+    await begin(gate, trail, principal, hold);
+    return { bench, verdict };
   });
-  await judged(gate, trail, hold, () => begin(gate, trail, principal, hold));
 
   const carried = verdict.reading;
   const terms = {
@@ -116,7 +119,7 @@ async function declared(gate: Gateway, trail: Trail, route: Claim, call: Call, r
   const caller = await gate.identity.authenticate(call.arrival, route.tongue.credentialHeaders);
   const principal = gate.identity.attribute(caller, call.arrival, route.labels, { asserted: {}, infer: () => undefined, freshRun: () => '-' });
   trail.principal = principal;
-  const hold: Hold = { amount: 0n as Hold['amount'], accounts: [], balances: [] };
+  const hold: Hold = { amount: nano(0n), accounts: [], balances: [] };
   await begin(gate, trail, principal, hold);
   const permit = permitOpenRoute(call.body.length > 0 ? call.body : undefined);
   const outcome = await carry({ gate, route, arrival: call.arrival, caller, permit, trail, reply, leaseOf: undefined });
@@ -170,11 +173,21 @@ function mustFit(gate: Gateway, provider: string, reading: Reading, trail: Trail
 }
 
 /** Runs a beat that comes after the reservation; if it refuses, the hold is given back. */
-async function judged<T>(gate: Gateway, trail: Trail, hold: Hold, beat: () => T | Promise<T>): Promise<T> {
+async function judged<T>(gate: Gateway, trail: Trail, hold: Hold, beat: () => Promise<T>): Promise<T> {
   try {
     return await beat();
   } catch (error) {
-    await release(gate, trail, hold);
+    await release(gate, trail, hold.amount);
+    throw error;
+  }
+}
+
+/** Reserves; where the ledger's answer was lost, what it may hold is given back by id, or lapses as a charge. */
+async function held(gate: Gateway, trail: Trail, principal: Principal, quote: Quote, model: ModelRef): Promise<Hold> {
+  try {
+    return await reserve(gate, trail, principal, quote, model);
+  } catch (error) {
+    if (!(error instanceof Fault && error.code === 'TG_BUDGET_EXCEEDED')) await release(gate, trail, nano(0n));
     throw error;
   }
 }

@@ -1,4 +1,5 @@
 import type { MessageMark } from '../ports/dialect.ts';
+import type { FaultCode } from '../domain/fault.ts';
 import type { Ending } from '../domain/receipt.ts';
 import type { Usage } from '../domain/usage.ts';
 
@@ -9,6 +10,8 @@ export interface Outcome {
   readonly usage: Usage | undefined;
   /** false: the upstream certainly produced nothing that it bills */
   readonly served: boolean;
+  /** why a stream was broken off */
+  readonly fault?: FaultCode | undefined;
   readonly servedModel?: string | undefined;
   /** least output tokens seen, where the reply ended early */
   readonly outputFloor: number;

@@ -27,7 +27,7 @@ export interface RecoveryParts {
     restore(holds: Iterable<RecordedHold>, settlements: Iterable<RecordedSettlement>): void;
     openHolds(): readonly CallId[];
     release(id: CallId): Promise<void>;
-    lapseAll(): readonly { readonly id: CallId; readonly amount: Nano }[];
+    settle(id: CallId, amount: Nano, accounts: readonly []): Promise<{ readonly charged: Nano }>;
   };
   readonly policy: Digest;
   readonly prices: Digest;
@@ -71,9 +71,10 @@ export async function recover(parts: RecoveryParts): Promise<Recovered> {
   const begun = new Set(open.map(({ id }) => id));
   const strays = ledger.openHolds().filter((id) => !begun.has(id));
   for (const id of strays) await ledger.release(id);
-  ledger.lapseAll();
   for (const entry of open) {
-    const line = await spool.append(lapsedSeal(entry, parts));
+    // the first settlement is final: one that the ledger kept and the record lost is what the receipt says
+    const { charged } = await ledger.settle(entry.id, holdOf(entry).amount, []);
+    const line = await spool.append(lapsedSeal(entry, charged, parts));
     if (line.entry.kind === 'seal') calls.add(line.seq, line.entry);
   }
   await calls.flush();
@@ -82,8 +83,8 @@ export async function recover(parts: RecoveryParts): Promise<Recovered> {
 
 const holdOf = ({ id, at, hold }: BeginEntry): RecordedHold => ({ id, at, amount: nano(BigInt(hold.amount)), accounts: hold.accounts });
 
-/** The receipt of a call whose gate died while it was carried: what it may have cost at most is its charge. */
-function lapsedSeal(entry: BeginEntry, { policy, prices }: RecoveryParts): SealEntry {
+/** The receipt of a call whose gate died while it was carried: what it may have cost at most is its charge, unless it was settled. */
+function lapsedSeal(entry: BeginEntry, charged: Nano, { policy, prices }: RecoveryParts): SealEntry {
   return {
     kind: 'seal',
     id: entry.id,
@@ -99,7 +100,7 @@ function lapsedSeal(entry: BeginEntry, { policy, prices }: RecoveryParts): SealE
     ending: 'lapsed',
     actions: [],
     certainty: 'ceiling',
-    cost_usd: nanoToUsd(nano(BigInt(entry.hold.amount))),
+    cost_usd: nanoToUsd(charged),
     cost_status: 'estimated',
     latency_ms: 0,
     policy,

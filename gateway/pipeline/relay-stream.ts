@@ -34,14 +34,22 @@ export async function relayStream(relay: StreamRelay, upstream: UpstreamReply): 
   const { gate } = hearing.bench;
   const stream = new StreamHearing(hearing, reader);
   let lastWrite = gate.clock.ticks();
+  let writing = false;
   const write = async (pieces: readonly Uint8Array[]): Promise<void> => {
     if (pieces.length === 0 || carrier.callerLeft) return;
     relay.onFirstByte();
     lastWrite = gate.clock.ticks();
+    writing = true;
     await reply.write(pieces.length === 1 ? (pieces[0] as Uint8Array) : Buffer.concat(pieces));
+    writing = false;
   };
-  const stop = heartbeat(gate.limits.keepAliveMs, () => {
-    if (stream.review.holding && gate.clock.ticks() - lastWrite >= gate.limits.keepAliveMs) void write([hearing.dialect.keepAlive]);
+  // a reader that takes nothing needs no sign of life
+  const silent = (): boolean => stream.review.holding && !writing && gate.clock.ticks() - lastWrite >= gate.limits.keepAliveMs;
+  const stop = heartbeat(gate.limits.keepAliveMs / 2, () => {
+    if (!silent()) return;
+    write([hearing.dialect.keepAlive]).catch((error: unknown) => {
+      gate.log.warn({ error: error instanceof Error ? error.message : 'unknown' }, 'a keep-alive could not be written');
+    });
   });
   let cut: Cut | undefined;
   try {
@@ -50,6 +58,9 @@ export async function relayStream(relay: StreamRelay, upstream: UpstreamReply): 
     cut = broken(relay, error);
   } finally {
     stop();
+  }
+  if (!cut && stream.review.holding && !reader.finished()) {
+    cut = { ending: 'upstream_broke', saying: saying('TG_UPSTREAM_BROKE', 'the upstream ended its answer in the middle; what was incomplete is withheld') };
   }
   if (cut) carrier.abort();
   if (cut?.saying && !carrier.callerLeft) await write([hearing.dialect.errorEvents(cut.saying)]);
@@ -134,6 +145,7 @@ function outcomeOf(reader: StreamReader, cut: Cut | undefined, carrier: Carrier)
     ending,
     usage: reader.usage(),
     served: true,
+    fault: cut?.saying?.code,
     servedModel: reader.servedModel(),
     outputFloor: reader.outputFloor(),
     providerRuns: reader.providerRuns(),

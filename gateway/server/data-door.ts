@@ -1,10 +1,11 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
+import { setTimeout } from 'node:timers/promises';
 import { Fault } from '../domain/fault.ts';
 import type { Headers } from '../ports/dialect.ts';
 import type { Reply } from '../pipeline/reply.ts';
 import { readBody } from './read-body.ts';
-import { socketReply } from './socket-reply.ts';
+import { type SocketReply, socketReply } from './socket-reply.ts';
 
 /** What the door hands on for every request it lets in. */
 export interface DoorCall {
@@ -17,40 +18,46 @@ export interface DoorOptions {
   readonly exchange: (call: DoorCall, reply: Reply) => Promise<void>;
   /** says a refusal of the door itself, and records it */
   readonly turnAway: (call: DoorCall, reply: Reply, fault: Fault) => Promise<void>;
+  /** hears of what the corridor threw; its connection is broken off */
+  readonly onError: (error: unknown) => void;
 }
 
 /** The data door: node:http in front of the corridor. */
 export interface DataDoor {
   readonly server: Server;
-  /** Refuses new calls, waits for those in flight at most `ms`, then closes every connection. */
+  /** Refuses new calls, waits for those in flight at most `ms`, then cuts the rest; resolves when every call has ended. */
   drain(ms: number): Promise<void>;
 }
 
 export function openDataDoor(options: DoorOptions): DataDoor {
   let draining = false;
-  let inFlight = 0;
-  let idle: (() => void) | undefined;
+  const inFlight = new Map<SocketReply, Promise<void>>();
+  const answering = new WeakMap<Duplex, ServerResponse>();
   const server = createServer({ keepAliveTimeout: 65_000, requestTimeout: 300_000, headersTimeout: 60_000 }, (request, response) => {
     if (probe(request, response)) return;
-    inFlight += 1;
-    void serve(options, draining, request, response).finally(() => {
-      inFlight -= 1;
-      if (inFlight === 0) idle?.();
+    answering.set(request.socket, response);
+    const reply = socketReply(request, response);
+    const call = serve(options, draining, request, reply).catch((error: unknown) => {
+      reply.cut();
+      options.onError(error);
     });
+    inFlight.set(reply, call.finally(() => inFlight.delete(reply)));
   });
   server.on('upgrade', refuseUpgrade);
-  server.on('clientError', (_error, socket) => {
-    if (socket.writable) socket.end('HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\n\r\n');
-  });
+  server.on('clientError', (error: NodeJS.ErrnoException, socket) => refuseBytes(error, socket, answering.get(socket)));
   return {
     server,
     async drain(ms) {
       draining = true;
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
       server.closeIdleConnections();
-      if (inFlight > 0) {
-        const timer = new Promise<void>((resolve) => setTimeout(resolve, ms).unref());
-        await Promise.race([new Promise<void>((resolve) => (idle = resolve)), timer]);
+      if (inFlight.size > 0) {
+        const patience = new AbortController();
+        const wait = setTimeout(Math.min(ms, 2 ** 31 - 1), undefined, { ref: false, signal: patience.signal }).catch(() => undefined);
+        await Promise.race([Promise.all(inFlight.values()), wait]);
+        patience.abort();
+        for (const reply of inFlight.keys()) reply.close();
+        await Promise.all(inFlight.values());
       }
       server.closeAllConnections();
       await closed;
@@ -68,8 +75,7 @@ function probe(request: IncomingMessage, response: ServerResponse): boolean {
   return true;
 }
 
-async function serve(options: DoorOptions, draining: boolean, request: IncomingMessage, response: ServerResponse): Promise<void> {
-  const reply = socketReply(request, response);
+async function serve(options: DoorOptions, draining: boolean, request: IncomingMessage, reply: Reply): Promise<void> {
   const arrival = {
     method: request.method ?? 'GET',
     url: request.url ?? '/',
@@ -86,6 +92,19 @@ async function serve(options: DoorOptions, draining: boolean, request: IncomingM
     return options.turnAway({ arrival, body: empty }, reply, fault);
   }
   return options.exchange({ arrival, body }, reply);
+}
+
+const BROKEN_REQUESTS: Readonly<Record<string, string>> = {
+  ERR_HTTP_REQUEST_TIMEOUT: '408 Request Timeout',
+  HPE_HEADER_OVERFLOW: '431 Request Header Fields Too Large',
+  HPE_CHUNK_EXTENSIONS_OVERFLOW: '413 Payload Too Large',
+};
+
+/** Bytes that are no HTTP. An answer that is already on its way must not have this one written into it. */
+function refuseBytes(error: NodeJS.ErrnoException, socket: Duplex, response: ServerResponse | undefined): void {
+  const busy = response !== undefined && response.headersSent && !response.writableFinished;
+  if (busy || !socket.writable) socket.destroy();
+  else socket.end(`HTTP/1.1 ${BROKEN_REQUESTS[error.code ?? ''] ?? '400 Bad Request'}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`);
 }
 
 /** WebSockets are not metered yet, so they are not carried. */

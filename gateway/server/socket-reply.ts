@@ -1,8 +1,14 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Reply } from '../pipeline/reply.ts';
+import { CLOSING, type Reply } from '../pipeline/reply.ts';
+
+/** A reply that the door can close. */
+export interface SocketReply extends Reply {
+  /** The gate closes: `gone` says so, and the connection is broken off. */
+  close(): void;
+}
 
 /** The way back over one HTTP response. */
-export function socketReply(request: IncomingMessage, response: ServerResponse): Reply {
+export function socketReply(request: IncomingMessage, response: ServerResponse): SocketReply {
   const gone = new AbortController();
   response.on('close', () => {
     if (!response.writableFinished) gone.abort();
@@ -29,6 +35,11 @@ export function socketReply(request: IncomingMessage, response: ServerResponse):
       else response.end();
     },
     cut() {
+      response.destroy();
+    },
+    close() {
+      if (response.writableFinished) return;
+      gone.abort(CLOSING);
       response.destroy();
     },
   };
