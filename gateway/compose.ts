@@ -75,6 +75,16 @@ export function configProblems(config: LoadedConfig, cashier: Cashier): string[]
   return problems;
 }
 
+/** How often holds whose lease ran out become charges; a limit counts them as held until then. */
+const LAPSE_MS = 30_000;
+
+/** Runs `work` every `ms`; the process may end meanwhile. Returns how to stop. */
+function every(ms: number, work: () => unknown): () => void {
+  const timer = setInterval(work, ms);
+  timer.unref();
+  return () => clearInterval(timer);
+}
+
 /** What was opened and has to be closed again, last first. A room that fails to close does not keep the others open. */
 class Opened {
   readonly #closers: (() => unknown)[] = [];
@@ -122,6 +132,13 @@ async function open(opened: Opened, config: LoadedConfig, sources: Sources, log:
   opened.add(() => store.close());
   const { open: unsealed } = await scanOpen(spool, { since: spool.head().seq });
   const recovered = await recover({ spool, open: unsealed, calls: store.calls, ledger: store.ledger, policy: judge.digest, prices: cashier.digest });
+  opened.add(
+    every(LAPSE_MS, () =>
+      store.ledger.lapse(clock.now()).catch((error: unknown) => {
+        log.error({ error: error instanceof Error ? error.message : 'unknown' }, 'holds whose lease ran out could not be swept; they are tried again');
+      }),
+    ),
+  );
   const unindex = spool.subscribe(({ seq, entry }) => {
     if (entry.kind === 'seal') store.calls.add(seq, entry);
   });

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { checkCommand } from './check.ts';
+import { haltsCommand } from './halts.ts';
 import { keysCommand } from './keys.ts';
 import { priceCommand } from './price.ts';
 import { runsCommand } from './runs.ts';
@@ -30,7 +31,7 @@ export function createProgram(): Command {
     .showHelpAfterError('run with --help for what this takes')
     .configureHelp({ showGlobalOptions: true })
     .exitOverride();
-  for (const command of [serveCommand(), tailCommand(), runsCommand(), checkCommand(), testCommand(), priceCommand(), keysCommand(), verifyCommand()]) {
+  for (const command of [serveCommand(), tailCommand(), runsCommand(), checkCommand(), testCommand(), priceCommand(), keysCommand(), haltsCommand(), verifyCommand()]) {
     program.addCommand(command.exitOverride());
   }
   return program;

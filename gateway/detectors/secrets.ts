@@ -8,7 +8,7 @@ import { MODELS } from './secrets/models.ts';
 import { NAMED } from './secrets/named.ts';
 import { openBlock, PRIVATE_KEY } from './secrets/private-key.ts';
 import type { SecretRule } from './secrets/rule.ts';
-import { SERVICES } from './secrets/services.ts';
+import { SERVICES } from './secrets/hosted.ts';
 import { URL_PASSWORD } from './secrets/url-password.ts';
 
 const RULES: readonly SecretRule[] = [

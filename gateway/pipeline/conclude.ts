@@ -82,8 +82,18 @@ export async function release(gate: Gateway, trail: Trail, held: Nano): Promise<
   }
 }
 
+/** One call as its run knows it. */
+export interface Turn {
+  readonly space: RunSpace;
+  readonly run: string;
+  readonly conversation: Conversation;
+  /** as given to `enter`: the same request again, unanswered, is the next attempt of its step */
+  readonly requestHash: string;
+}
+
 /** What the run learns from a finished call. A memory that fails costs inference only. Never throws. */
-export function remember(gate: Gateway, space: RunSpace, run: string, conversation: Conversation, outcome: Outcome, charged: Nano): void {
+export function remember(gate: Gateway, turn: Turn, outcome: Outcome, charged: Nano): void {
+  const { space, run, conversation, requestHash } = turn;
   try {
     gate.runs.update(space, run, {
       at: gate.clock.now(),
@@ -91,6 +101,7 @@ export function remember(gate: Gateway, space: RunSpace, run: string, conversati
       conversation,
       answer: outcome.answer,
       issuedIds: outcome.issuedIds,
+      requestHash,
     });
   } catch (error) {
     gate.log.error({ error: reason(error) }, 'a run did not take in a finished call; what it knows of itself is behind');

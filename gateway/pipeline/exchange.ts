@@ -68,7 +68,8 @@ async function governed(gate: Gateway, noses: Noses, trail: Trail, route: Claim,
     infer: () => gate.runs.infer(space, conversation),
     freshRun: () => gate.ids.run(),
   });
-  const ticket = enter(gate, trail, space, principal, call);
+  const requestHash = digestOf(call.body);
+  const ticket = enter(gate, trail, space, principal, arrival, requestHash);
 
   const quote = gate.cashier.quote(provider, reading.bound, trail.at, gate.budgets.length > 0);
   trail.quote = quote;
@@ -110,7 +111,7 @@ async function governed(gate: Gateway, noses: Noses, trail: Trail, route: Claim,
   } finally {
     trail.ending = outcome.ending;
     const charged = await settle(gate, trail, hold, terms, outcome);
-    remember(gate, space, principal.run.id, conversation, outcome, charged);
+    remember(gate, { space, run: principal.run.id, conversation, requestHash }, outcome, charged);
   }
 }
 
@@ -141,7 +142,7 @@ function read(dialect: Dialect, { body, arrival }: Call): Reading {
   }
 }
 
-function enter(gate: Gateway, trail: Trail, space: RunSpace, principal: Principal, { arrival, body }: Call): StepTicket {
+function enter(gate: Gateway, trail: Trail, space: RunSpace, principal: Principal, arrival: Arrival, requestHash: string): StepTicket {
   trail.principal = principal;
   for (const conflict of principal.conflicts) gate.metrics.identityConflict(conflict.split('=')[0] as string);
   const stopped = gate.runs.halted(space, principal.run.id, principal.agent.id, principal.human?.id);
@@ -152,7 +153,7 @@ function enter(gate: Gateway, trail: Trail, space: RunSpace, principal: Principa
     });
   }
   const retries = Number(arrival.headers['x-stainless-retry-count'] ?? 0);
-  const ticket = gate.runs.enter(space, principal.run.id, trail.at, digestOf(body), retries > 0);
+  const ticket = gate.runs.enter(space, principal.run.id, trail.at, requestHash, retries > 0);
   trail.step = ticket.step;
   trail.attempt = ticket.attempt;
   return ticket;

@@ -23,7 +23,7 @@ interface Columns {
 }
 
 const LEAST = 60;
-const WIDE = 100;
+const WIDE = 110;
 const TIME = 8;
 const ACTION_WIDE = 18;
 const ACTION_NARROW = 12;

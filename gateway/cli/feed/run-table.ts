@@ -17,34 +17,62 @@ interface Row {
   readonly cost: Nano;
 }
 
+/** Widths of the columns; `middle` is what is left for tools, verdict and rule. Narrow tables have no time and no bundle names. */
+interface Sizes {
+  readonly wide: boolean;
+  readonly model: number;
+  readonly tokens: number;
+  readonly middle: number;
+}
+
+const LEAST = 60;
+const WIDE = 110;
+const TIME = 8;
+const STEP = 4;
+const COST = 9;
+const SHARE = 5;
+const MARK = 2;
+
+function sizesFor(width: number): Sizes {
+  const line = Math.max(LEAST, width);
+  const wide = line >= WIDE;
+  const sizes = wide ? { wide, model: 20, tokens: 13 } : { wide, model: 12, tokens: 11 };
+  const fixed = (wide ? TIME + 1 : 0) + STEP + sizes.model + sizes.tokens + COST + SHARE + MARK + 5;
+  return { ...sizes, middle: line - fixed };
+}
+
 /**
- * A run step by step: model, tokens, tools proposed, verdict, cost and share of the run; the dearest step is marked and the last
+ * A run step by step: model, tools proposed, verdict, tokens, cost and share of the run; the dearest step is marked and the last
  * line says what it cost. Several attempts at one step are one row.
  */
 export function runTable(run: Run, { width, colour }: TableOptions): string {
   const rows = rowsOf(run.steps);
   const total = usdToNano(run.cost_usd);
   const dearest = rows.reduce<Row | undefined>((most, row) => (row.cost > (most?.cost ?? 0n) ? row : most), undefined);
-  const line = Math.max(60, width);
-  const wide = line >= 100;
-  const model = wide ? 20 : 12;
-  // time, step, model, tokens, cost, share and the mark, with the gaps between them
-  const middle = line - 8 - 4 - model - (wide ? 13 : 11) - 9 - 5 - 2 - 7;
-  const head = [cell('time', 8), cell('step', 4, true), cell('model', model), cell('tools, verdict, rule', middle)];
-  const titles = [...head, cell('in→out', wide ? 13 : 11, true), cell('cost', 9, true), cell('share', 5, true)].join(
-    ' ',
-  );
+  const sizes = sizesFor(width);
   const body = rows.map((row) => {
-    const marked = row === dearest;
-    const text = rowText(row, total, { model, middle, tokens: wide ? 13 : 11, colour });
-    return marked ? `${text} ${paint('◀', 'bad', colour)}` : text;
+    const text = rowText(row, total, sizes, colour);
+    return row === dearest ? `${text} ${paint('◀', 'bad', colour)}` : text;
   });
+  const titles = paint(titlesText(sizes), 'dim', colour);
   return [
-    ...headLines(run, total, line, colour),
-    paint(titles, 'dim', colour),
+    ...headLines(run, total, Math.max(LEAST, width), colour),
+    titles,
     ...body,
     ...lastLine(dearest, total, colour),
   ].join('\n');
+}
+
+function titlesText({ wide, model, middle, tokens }: Sizes): string {
+  return [
+    ...(wide ? [cell('time', TIME)] : []),
+    cell('step', STEP, true),
+    cell('model', model),
+    cell('tools, verdict, rule', middle),
+    cell('in→out', tokens, true),
+    cell('cost', COST, true),
+    cell('share', SHARE, true),
+  ].join(' ');
 }
 
 function headLines(run: Run, total: Nano, width: number, colour: boolean): string[] {
@@ -60,52 +88,42 @@ function lastLine(dearest: Row | undefined, total: Nano, colour: boolean): strin
   return [paint(text, 'strong', colour)];
 }
 
-interface Sizes {
-  readonly model: number;
-  readonly middle: number;
-  readonly tokens: number;
-  readonly colour: boolean;
-}
-
-function rowText(row: Row, total: Nano, { model, middle, tokens, colour }: Sizes): string {
+function rowText(row: Row, total: Nano, sizes: Sizes, colour: boolean): string {
   const last = row.calls.at(-1) as Call;
-  const attempts = row.calls.length > 1 ? ` ×${row.calls.length}` : '';
   return [
-    paint(new Date((row.calls[0] as Call).at).toTimeString().slice(0, 8), 'dim', colour),
-    cell(row.step > 0 ? `#${row.step}` : '-', 4, true),
-    cell(harmless(last.model) || '-', model),
-    whatHappened(row.calls.map(headlineOf), toolsOf(row.calls), attempts, middle, colour),
-    cell(tokensOf(row.calls), tokens, true),
-    cell(usdText(row.cost), 9, true),
-    cell(shareText(row.cost, total), 5, true),
+    ...(sizes.wide ? [paint(new Date((row.calls[0] as Call).at).toTimeString().slice(0, TIME), 'dim', colour)] : []),
+    cell(row.step > 0 ? `#${row.step}` : '-', STEP, true),
+    cell(harmless(last.model) || '-', sizes.model),
+    whatHappened(row.calls, sizes, colour),
+    cell(tokensOf(row.calls), sizes.tokens, true),
+    cell(usdText(row.cost), COST, true),
+    cell(shareText(row.cost, total), SHARE, true),
   ].join(' ');
 }
 
-function whatHappened(
-  all: readonly Headline[],
-  tools: string,
-  attempts: string,
-  width: number,
-  colour: boolean,
-): string {
-  const worst = all.reduce((a, b) => (badness(b) > badness(a) ? b : a));
-  const stopped =
-    worst.tone === 'good'
-      ? ''
-      : ` ${worst.action === tools ? '' : `${worst.action} `}${worst.word} ${worst.rule}`.trimEnd();
-  const plain = `${tools}${attempts}${stopped}`;
-  const shown = cell(plain, width);
-  if (stopped === '' || !shown.includes(worst.word)) return shown;
-  const at = shown.lastIndexOf(worst.word);
-  return shown.slice(0, at) + paint(worst.word, worst.tone, colour) + shown.slice(at + worst.word.length);
+/** The tools that the step's answers propose, how often it was tried, and the worst verdict where it is not simply allowed. */
+function whatHappened(calls: readonly Call[], { middle, wide }: Sizes, colour: boolean): string {
+  const worst = calls.map(headlineOf).reduce((a, b) => (badness(b) > badness(a) ? b : a));
+  const all = toolsOf(calls);
+  const tools = all.filter((tool) => tool !== worst.action);
+  const attempts = calls.length > 1 ? [`×${calls.length}`] : [];
+  if (badness(worst) === 0) return cell([...(all.length > 0 ? all : [worst.action]), ...attempts].join(' '), middle);
+  const rule = wide || worst.rule.startsWith('budget/') ? worst.rule : worst.rule.slice(worst.rule.indexOf('/') + 1);
+  const said = worst.word.length + 1;
+  // what the verdict is about stands next to it
+  const shown = clip(
+    [...tools, ...attempts, worst.action].join(' '),
+    Math.max(4, middle - said - (rule === '' ? 0 : rule.length + 1)),
+  );
+  const rest = cell(rule === '' ? '' : ` ${rule}`, middle - [...shown].length - said);
+  return `${shown} ${paint(worst.word, worst.tone, colour)}${rest}`;
 }
 
 const badness = ({ tone }: Headline): number => (tone === 'bad' ? 2 : tone === 'care' ? 1 : 0);
 
-function toolsOf(calls: readonly Call[]): string {
+function toolsOf(calls: readonly Call[]): readonly string[] {
   const proposed = calls.flatMap(({ actions }) => actions.filter(({ point }) => point === 'pre_tool_call'));
-  const names = new Set(proposed.map(({ tool }) => `→${harmless(tool ?? '')}`));
-  return names.size > 0 ? [...names].join(' ') : 'text';
+  return [...new Set(proposed.map(({ tool }) => `→${harmless(tool ?? '')}`))];
 }
 
 function tokensOf(calls: readonly Call[]): string {

@@ -1,8 +1,15 @@
-import type { DatabaseSync } from 'node:sqlite';
+import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type { EpochMs } from '../../domain/scalars.ts';
 import { durably, storeFault } from './database.ts';
 
 export type HaltKind = 'run' | 'agent' | 'human';
+
+export interface Halt {
+  readonly kind: HaltKind;
+  /** `<tenant>/<key>/<run>`, `<tenant>/<agent>` or `<tenant>/<human>` */
+  readonly id: string;
+  readonly at: EpochMs;
+}
 
 const named = (kind: HaltKind, id: string): string => `${kind} ${id}`;
 
@@ -11,13 +18,26 @@ export class Halts {
   readonly #db: DatabaseSync;
   readonly #now: () => EpochMs;
   readonly #halted = new Set<string>();
+  readonly #version: StatementSync;
+  #seen: unknown;
 
   constructor(db: DatabaseSync, now: () => EpochMs) {
     this.#db = db;
     this.#now = now;
-    for (const { kind, id } of db.prepare('SELECT kind, id FROM halts').all()) {
-      this.#halted.add(named(kind as HaltKind, id as string));
-    }
+    this.#version = db.prepare('PRAGMA data_version');
+    this.#seen = this.#version.get()?.['data_version'];
+    this.#load();
+  }
+
+  /** Every halt in force, oldest first. */
+  list(): readonly Halt[] {
+    const rows = this.#db.prepare('SELECT kind, id, at FROM halts ORDER BY at').all();
+    return rows.map(({ kind, id, at }) => ({ kind: kind as HaltKind, id: id as string, at: Number(at) as EpochMs }));
+  }
+
+  #load(): void {
+    this.#halted.clear();
+    for (const { kind, id } of this.list()) this.#halted.add(named(kind, id));
   }
 
   /** Holds from now on even where it cannot be stored; then it throws a Fault, for it would not survive a restart. */
@@ -35,7 +55,17 @@ export class Halts {
   }
 
   has(kind: HaltKind, id: string): boolean {
-    return this.#halted.size > 0 && this.#halted.has(named(kind, id));
+    if (this.#halted.size === 0) return false;
+    this.#refresh();
+    return this.#halted.has(named(kind, id));
+  }
+
+  /** An operator lifts a halt from another process: SQLite tells that another connection has written. */
+  #refresh(): void {
+    const version = this.#version.get()?.['data_version'];
+    if (version === this.#seen) return;
+    this.#seen = version;
+    this.#load();
   }
 
   #stored(sql: string, ...values: readonly (string | number)[]): void {

@@ -88,3 +88,9 @@ export function openKeys(path: string): { readonly keys: Keys; close(): void } {
   const db = openDatabase(path);
   return { keys: new EmbeddedKeys(db), close: () => db.close() };
 }
+
+/** Opens only the halts, for reading and lifting, also beside a running gateway: it takes notice at once. */
+export function openHalts(path: string, clock: Clock): { readonly halts: Halts; close(): void } {
+  const db = openDatabase(path);
+  return { halts: new Halts(db, () => clock.now()), close: () => db.close() };
+}
