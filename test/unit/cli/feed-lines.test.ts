@@ -233,7 +233,7 @@ describe('a run table', () => {
     first_at: '2026-11-22T10:20:30.000Z',
     last_at: '2026-11-22T10:21:30.000Z',
     steps: [
-      step(1, '0.2', { actions: [action({ tool: 'search' })] }),
+      step(1, '0.2', { actions: [action({ tool: 'search' }), action({ tool: 'ls' }), action({ tool: 'ls' })] }),
       step(2, '2', { attempt: 1, ending: 'upstream_broke' }),
       step(2, '4', { attempt: 2, actions: [action({ tool: 'read_all' })] }),
       step(3, '0.4', { actions: DENIED.actions }),
@@ -246,22 +246,39 @@ describe('a run table', () => {
     expect(lines[0]).toContain('run r2 · agent ops · human mia · tenant default · 5 calls · $6.6000');
     const dearest = lines.filter((line) => line.endsWith('◀'));
     expect(dearest).toHaveLength(1);
-    expect(dearest[0]).toMatch(/#2 .*→read_all ×2.* \$6\.0000 +91% ◀$/);
+    expect(dearest[0]).toMatch(/#2 .*→read_all ×2 model call broken .* \$6\.0000 +91% ◀$/);
     expect(lines.at(-1)).toBe('step 2 cost $6.0000 of the $6.6000 (91%)');
   });
 
   it('is one row per step, with model, tokens, verdict and share', () => {
     const lines = runTable(run, { width: 120, colour: false }).split('\n');
     expect(lines.filter((line) => /#\d/.test(line))).toHaveLength(4);
+    expect(lines.find((line) => line.includes('#1'))).toMatch(/claude-sonnet-5-5 +→search →ls +173→29/);
     expect(lines.find((line) => line.includes('#3'))).toMatch(
       /claude-sonnet-5-5 .*→bash.*DENY starter\/no-root-delete.*173→29 +\$0\.4000 +6%/,
     );
     expect(lines.find((line) => line.includes('#4'))).toMatch(/HALT budget\/run.*\$0 +0%/);
   });
 
-  it.each([80, 120])('fits %i columns', (width) => {
-    for (const line of runTable(run, { width, colour: false }).split('\n'))
-      expect([...line].length).toBeLessThanOrEqual(width);
+  it.each([60, 80, 109, 110, 120])('fits %i columns, every row of it equally wide', (width) => {
+    const lines = runTable(run, { width, colour: false }).split('\n');
+    for (const line of lines) expect([...line].length).toBeLessThanOrEqual(width);
+    const rows = lines.slice(1, -1).map((line) => [...line.replace(/ ◀$/, '')].length);
+    expect(new Set(rows).size).toBe(1);
+  });
+
+  it('keeps verdict and rule whole in 80 columns', () => {
+    const text = runTable(run, { width: 80, colour: false });
+    expect(text).toMatch(/→ls →bash DENY no-root-delete /);
+    expect(text).toMatch(/model call HALT budget\/run /);
+  });
+
+  it('has escape codes only with colour', () => {
+    const plain = runTable(run, { width: 100, colour: false });
+    const coloured = runTable(run, { width: 100, colour: true });
+    expect(plain).not.toContain('\x1b');
+    expect(coloured).toContain('\x1b[1;31mDENY');
+    expect(stripVTControlCharacters(coloured)).toBe(plain);
   });
 
   it('claims no dearest step where nothing was spent', () => {
