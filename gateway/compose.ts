@@ -1,10 +1,10 @@
 import { hash } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { sinks as sinkKinds } from './audit/sinks/_all.ts';
+import type { OpenSpool, OpenSpool } from './audit/file-spool.ts';
 import { scanOpen } from './audit/recovery.ts';
 import { type Shipper, startShipper } from './audit/shipper.ts';
-import type { OpenSpool } from './audit/file-spool.ts';
+import { sinks as sinkKinds } from './audit/sinks/_all.ts';
 import { openSpool } from './audit/spool.ts';
 import type { LoadedConfig } from './config/load.ts';
 import { detectors as allDetectors } from './detectors/_all.ts';
@@ -14,14 +14,14 @@ import type { JsonObject } from './domain/json.ts';
 import { createIdentity } from './identity/identity.ts';
 import { Noses } from './pipeline/detect.ts';
 import type { Destination, Gateway, Limits } from './pipeline/gateway.ts';
-import { recover, type Recovered } from './pipeline/recover.ts';
+import { type Recovered, recover } from './pipeline/recover.ts';
 import { compilePolicy } from './policy/compile-policy.ts';
 import type { Judge, SourceFile } from './policy/judge.ts';
 import type { Dialect } from './ports/dialect.ts';
 import type { Log } from './ports/log.ts';
-import { compilePrices } from './price/compile.ts';
 import type { Cashier } from './price/cashier.ts';
-import { openEmbedded } from './stores/embedded/open-embedded.ts';
+import { compilePrices } from './price/compile.ts';
+import { type EmbeddedStore, openEmbedded } from './stores/embedded/open-embedded.ts';
 import { createIds, systemClock } from './telemetry/clock.ts';
 import { createMetrics } from './telemetry/metrics.ts';
 import { openUpstream } from './upstream/http.ts';
@@ -62,15 +62,19 @@ export function configProblems(config: LoadedConfig, cashier: Cashier): string[]
   const problems: string[] = [];
   for (const [name, upstream] of Object.entries(config.upstreams)) {
     for (const dialect of upstream.dialects) {
-      if (!allDialects.some((d) => d.name === dialect)) problems.push(`upstream \`${name}\`: unknown dialect \`${dialect}\`; known are ${dialectNames().join(', ')}`);
+      if (!allDialects.some((d) => d.name === dialect))
+        problems.push(`upstream \`${name}\`: unknown dialect \`${dialect}\`; known are ${dialectNames().join(', ')}`);
     }
     const provider = upstream.prices ?? name;
     if (!cashier.providers.includes(provider)) {
-      problems.push(`upstream \`${name}\`: no price table is called \`${provider}\`; known are ${cashier.providers.join(', ')}: add \`prices:\` to the upstream or a file to the pricing folder`);
+      problems.push(
+        `upstream \`${name}\`: no price table is called \`${provider}\`; known are ${cashier.providers.join(', ')}: add \`prices:\` to the upstream or a file to the pricing folder`,
+      );
     }
   }
   for (const { type } of config.sinks) {
-    if (!sinkKinds.some((kind) => kind.type === type)) problems.push(`sink \`${type}\` is unknown; known are ${sinkKinds.map((k) => k.type).join(', ')}`);
+    if (!sinkKinds.some((kind) => kind.type === type))
+      problems.push(`sink \`${type}\` is unknown; known are ${sinkKinds.map((k) => k.type).join(', ')}`);
   }
   return problems;
 }
@@ -113,12 +117,20 @@ export async function compose(config: LoadedConfig, sources: Sources, log: Log, 
   try {
     return await open(opened, config, sources, log, unpoliced);
   } catch (error) {
-    await opened.close().catch((also: unknown) => log.error({ error: also }, 'a room failed to close after a failed start'));
+    await opened
+      .close()
+      .catch((also: unknown) => log.error({ error: also }, 'a room failed to close after a failed start'));
     throw error;
   }
 }
 
-async function open(opened: Opened, config: LoadedConfig, sources: Sources, log: Log, unpoliced: boolean): Promise<House> {
+async function open(
+  opened: Opened,
+  config: LoadedConfig,
+  sources: Sources,
+  log: Log,
+  unpoliced: boolean,
+): Promise<House> {
   const judge = judgeOf(sources.policies);
   const cashier = cashierOf(sources.prices);
   const problems = configProblems(config, cashier);
@@ -126,27 +138,14 @@ async function open(opened: Opened, config: LoadedConfig, sources: Sources, log:
   mkdirSync(config.state, { recursive: true, mode: 0o700 });
   const clock = systemClock();
   const metrics = createMetrics();
-  const spool = await openSpool(join(config.state, 'spool'), { log });
-  opened.add(() => spool.close());
-  const store = openEmbedded(join(config.state, 'tollgate.db'), { clock });
-  opened.add(() => store.close());
-  const { open: unsealed } = await scanOpen(spool, { since: spool.head().seq });
-  const recovered = await recover({ spool, open: unsealed, calls: store.calls, ledger: store.ledger, policy: judge.digest, prices: cashier.digest });
-  opened.add(
-    every(LAPSE_MS, () =>
-      store.ledger.lapse(clock.now()).catch((error: unknown) => {
-        log.error({ error: error instanceof Error ? error.message : 'unknown' }, 'holds whose lease ran out could not be swept; they are tried again');
-      }),
-    ),
-  );
-  const unindex = spool.subscribe(({ seq, entry }) => {
-    if (entry.kind === 'seal') store.calls.add(seq, entry);
-  });
-  opened.add(unindex);
+  const { spool, store, recovered } = await openRecords(opened, config, { judge, cashier, clock, log });
   metrics.unpoliced(unpoliced);
   metrics.spoolHealthy(true);
   const detectors = new Map(allDetectors.map((d) => [d.name, d]));
-  const upstream = openUpstream({ headersTimeoutMs: config.limits.headers_timeout_s * 1000, idleTimeoutMs: config.limits.idle_timeout_s * 1000 });
+  const upstream = openUpstream({
+    headersTimeoutMs: config.limits.headers_timeout_s * 1000,
+    idleTimeoutMs: config.limits.idle_timeout_s * 1000,
+  });
   opened.add(() => upstream.close());
   let gate: Gateway = Object.freeze({
     destinations: destinationsOf(config),
@@ -176,13 +175,53 @@ async function open(opened: Opened, config: LoadedConfig, sources: Sources, log:
     unready() {
       const healthy = spool.healthy();
       metrics.spoolHealthy(healthy);
-      return [...(healthy ? [] : ['the record cannot be written']), ...(store.healthy() ? [] : ['the store cannot be written'])];
+      return [
+        ...(healthy ? [] : ['the record cannot be written']),
+        ...(store.healthy() ? [] : ['the store cannot be written']),
+      ];
     },
     reload(next) {
       gate = Object.freeze({ ...gate, judge: judgeOf(next.policies), cashier: cashierOf(next.prices) });
     },
     close: () => opened.close(),
   };
+}
+
+/** Opens record and store, makes them agree, and keeps them so: receipts are indexed, leases that ran out are swept. */
+async function openRecords(
+  opened: Opened,
+  config: LoadedConfig,
+  { judge, cashier, clock, log }: Pick<Gateway, 'judge' | 'cashier' | 'clock' | 'log'>,
+): Promise<{ spool: OpenSpool; store: EmbeddedStore; recovered: Recovered }> {
+  const spool = await openSpool(join(config.state, 'spool'), { log });
+  opened.add(() => spool.close());
+  const store = openEmbedded(join(config.state, 'tollgate.db'), { clock });
+  opened.add(() => store.close());
+  const { open: unsealed } = await scanOpen(spool, { since: spool.head().seq });
+  const recovered = await recover({
+    spool,
+    open: unsealed,
+    calls: store.calls,
+    ledger: store.ledger,
+    policy: judge.digest,
+    prices: cashier.digest,
+  });
+  opened.add(
+    every(LAPSE_MS, () =>
+      store.ledger.lapse(clock.now()).catch((error: unknown) => {
+        log.error(
+          { error: error instanceof Error ? error.message : 'unknown' },
+          'holds whose lease ran out could not be swept; they are tried again',
+        );
+      }),
+    ),
+  );
+  opened.add(
+    spool.subscribe(({ seq, entry }) => {
+      if (entry.kind === 'seal') store.calls.add(seq, entry);
+    }),
+  );
+  return { spool, store, recovered };
 }
 
 function destinationsOf(config: LoadedConfig): Map<string, Destination> {
@@ -196,14 +235,21 @@ function destinationsOf(config: LoadedConfig): Map<string, Destination> {
         dialects: upstream.dialects.map((wanted) => allDialects.find((d) => d.name === wanted) as Dialect),
         credential: upstream.credential,
         prices: upstream.prices ?? name,
-        routes: upstream.routes.map((route) => (typeof route === 'string' ? { name: route, methods: ['GET', 'HEAD'] } : route)),
+        routes: upstream.routes.map((route) =>
+          typeof route === 'string' ? { name: route, methods: ['GET', 'HEAD'] } : route,
+        ),
       };
       return [name, destination];
     }),
   );
 }
 
-const budgetOf = ({ scope, window, limit_usd, match }: LoadedConfig['budgets'][number]): Budget => ({ scope, window, limit: limit_usd as Budget['limit'], match });
+const budgetOf = ({ scope, window, limit_usd, match }: LoadedConfig['budgets'][number]): Budget => ({
+  scope,
+  window,
+  limit: limit_usd as Budget['limit'],
+  match,
+});
 
 function limitsOf({ limits }: LoadedConfig): Limits {
   const mega = 1024 * 1024;
@@ -219,7 +265,13 @@ function limitsOf({ limits }: LoadedConfig): Limits {
   };
 }
 
-async function startShippers(opened: Opened, config: LoadedConfig, spool: OpenSpool, metrics: Gateway['metrics'], log: Log): Promise<void> {
+async function startShippers(
+  opened: Opened,
+  config: LoadedConfig,
+  spool: OpenSpool,
+  metrics: Gateway['metrics'],
+  log: Log,
+): Promise<void> {
   const sinks = config.sinks.map(({ type, ...options }) => {
     const kind = sinkKinds.find((k) => k.type === type) as (typeof sinkKinds)[number];
     return kind.open(options as JsonObject, { stdout: process.stdout });
@@ -228,5 +280,8 @@ async function startShippers(opened: Opened, config: LoadedConfig, spool: OpenSp
   if (twice) throw new Error(`${config.file}: two sinks are called \`${twice.name}\`; give one a \`name\``);
   const shippers: Shipper[] = [];
   opened.add(() => Promise.all(shippers.map((shipper) => shipper.stop())));
-  for (const sink of sinks) shippers.push(await startShipper({ spool, sink, cursorFile: join(config.state, `cursor-${sink.name}.json`), metrics, log }));
+  for (const sink of sinks)
+    shippers.push(
+      await startShipper({ spool, sink, cursorFile: join(config.state, `cursor-${sink.name}.json`), metrics, log }),
+    );
 }

@@ -37,7 +37,8 @@ export function readYamlFiles(folder: string, name: RegExp): SourceFile[] {
   for (const entry of readdirSync(folder).sort()) {
     const path = join(folder, entry);
     if (statSync(path).isDirectory()) {
-      for (const inner of readdirSync(path).sort()) if (name.test(inner)) found.push({ path: join(path, inner), text: readFileSync(join(path, inner), 'utf8') });
+      for (const inner of readdirSync(path).sort())
+        if (name.test(inner)) found.push({ path: join(path, inner), text: readFileSync(join(path, inner), 'utf8') });
     } else if (name.test(entry)) found.push({ path, text: readFileSync(path, 'utf8') });
   }
   return found;
@@ -45,13 +46,21 @@ export function readYamlFiles(folder: string, name: RegExp): SourceFile[] {
 
 /** The policy and price files a configuration names. Throws an Error that says which setting is missing. */
 export function readSources(config: LoadedConfig, allowUnpoliced: boolean): Sources {
-  const policies = config.policies === undefined ? [] : readFolder(config, 'policies', config.policies, /^policy\.ya?ml$/);
+  const policies =
+    config.policies === undefined ? [] : readFolder(config, 'policies', config.policies, /^policy\.ya?ml$/);
   if (policies.length === 0 && !allowUnpoliced) {
-    throw new Error(`${config.file}: there is no policy; set \`policies:\` to a folder with a \`policy.yaml\`, or start with --allow-unpoliced`);
+    throw new Error(
+      `${config.file}: there is no policy; set \`policies:\` to a folder with a \`policy.yaml\`, or start with --allow-unpoliced`,
+    );
   }
-  if (policies.length === 0) policies.push({ path: '--allow-unpoliced', text: 'policy: tollgate/v1\nname: unpoliced\ndefault: allow\nrules: []\n' });
+  if (policies.length === 0)
+    policies.push({
+      path: '--allow-unpoliced',
+      text: 'policy: tollgate/v1\nname: unpoliced\ndefault: allow\nrules: []\n',
+    });
   const prices = config.pricing === undefined ? [] : readFolder(config, 'pricing', config.pricing, /\.ya?ml$/);
-  if (prices.length === 0) throw new Error(`${config.file}: there is no price table; set \`pricing:\` to a folder with one`);
+  if (prices.length === 0)
+    throw new Error(`${config.file}: there is no price table; set \`pricing:\` to a folder with one`);
   return { policies, prices };
 }
 
@@ -59,7 +68,10 @@ function readFolder(config: LoadedConfig, key: string, folder: string, name: Reg
   try {
     return readYamlFiles(folder, name);
   } catch (error) {
-    throw new Error(`${config.file}: \`${key}: ${folder}\` cannot be read: ${error instanceof Error ? error.message : 'unknown'}`, { cause: error });
+    throw new Error(
+      `${config.file}: \`${key}: ${folder}\` cannot be read: ${error instanceof Error ? error.message : 'unknown'}`,
+      { cause: error },
+    );
   }
 }
 
@@ -85,7 +97,18 @@ export async function startGateway(config: LoadedConfig, options: StartOptions =
   try {
     const data = await listen(door.server, config.listen.host, config.listen.port);
     const desk = await listen(office, config.office.host, config.office.port);
-    await house.gate().spool.append({ kind: 'event', at: house.gate().clock.now(), name: 'started', detail: { policy: house.gate().judge.digest, prices: house.gate().cashier.digest, recovered: { ...house.recovered } } });
+    await house
+      .gate()
+      .spool.append({
+        kind: 'event',
+        at: house.gate().clock.now(),
+        name: 'started',
+        detail: {
+          policy: house.gate().judge.digest,
+          prices: house.gate().cashier.digest,
+          recovered: { ...house.recovered },
+        },
+      });
     return running(config, house, door, office, log, { data, office: desk }, unpoliced);
   } catch (error) {
     await door.drain(0);
@@ -124,12 +147,25 @@ function running(
         metrics.reload('policy', true);
         const gate = house.gate();
         log.info({ policy: gate.judge.digest, prices: gate.cashier.digest }, 'rules and prices were reloaded');
-        spool.append({ kind: 'event', at: clock.now(), name: 'reloaded', detail: { policy: gate.judge.digest, prices: gate.cashier.digest } }).catch((error: unknown) => {
-          log.error({ error: error instanceof Error ? error.message : 'unknown' }, 'the reload could not be recorded');
-        });
+        spool
+          .append({
+            kind: 'event',
+            at: clock.now(),
+            name: 'reloaded',
+            detail: { policy: gate.judge.digest, prices: gate.cashier.digest },
+          })
+          .catch((error: unknown) => {
+            log.error(
+              { error: error instanceof Error ? error.message : 'unknown' },
+              'the reload could not be recorded',
+            );
+          });
       } catch (error) {
         metrics.reload('policy', false);
-        log.error({ error: error instanceof Error ? error.message : 'unknown' }, 'the reload was refused; the old rules and prices stay in force');
+        log.error(
+          { error: error instanceof Error ? error.message : 'unknown' },
+          'the reload was refused; the old rules and prices stay in force',
+        );
         throw error;
       }
     },

@@ -8,7 +8,11 @@ const PING_MS = 15_000;
 
 /** Sends every sealed call as a server-sent event `call` until the reader leaves. */
 export function streamCalls(response: ServerResponse, spool: Spool, run: string | undefined): void {
-  response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store', 'x-accel-buffering': 'no' });
+  response.writeHead(200, {
+    'content-type': 'text/event-stream',
+    'cache-control': 'no-store',
+    'x-accel-buffering': 'no',
+  });
   response.write(': tollgate live calls\n\n');
   const unsubscribe = spool.subscribe(({ seq, entry }) => {
     if (entry.kind !== 'seal' || (run !== undefined && entry.principal?.run.id !== run)) return;

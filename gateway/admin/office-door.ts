@@ -23,7 +23,8 @@ export function openOfficeDoor(options: OfficeOptions): Server {
   return createServer((request, response) => {
     answer(options, request, response).catch((error: unknown) => {
       options.onError(error);
-      if (!response.headersSent) json(response, 500, { error: { code: 'TG_INTERNAL', message: 'the office failed; see the log' } });
+      if (!response.headersSent)
+        json(response, 500, { error: { code: 'TG_INTERNAL', message: 'the office failed; see the log' } });
       else response.destroy();
     });
   });
@@ -31,13 +32,18 @@ export function openOfficeDoor(options: OfficeOptions): Server {
 
 async function answer(options: OfficeOptions, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const url = new URL(request.url ?? '/', 'http://office');
-  if (request.method !== 'GET' && request.method !== 'HEAD') return json(response, 405, problem('TG_METHOD', 'the office answers GET only'));
+  if (request.method !== 'GET' && request.method !== 'HEAD')
+    return json(response, 405, problem('TG_METHOD', 'the office answers GET only'));
   if (url.pathname === '/healthz') return json(response, 200, { status: 'ok' });
   if (url.pathname === '/readyz') {
     const reasons = options.unready();
-    return json(response, reasons.length === 0 ? 200 : 503, { status: reasons.length === 0 ? 'ready' : 'not ready', reasons });
+    return json(response, reasons.length === 0 ? 200 : 503, {
+      status: reasons.length === 0 ? 'ready' : 'not ready',
+      reasons,
+    });
   }
-  if (!knownHost(options.hosts, request.headers.host)) return json(response, 403, problem('TG_BAD_REQUEST', 'this Host is not served here; add it to `office.hosts`'));
+  if (!knownHost(options.hosts, request.headers.host))
+    return json(response, 403, problem('TG_BAD_REQUEST', 'this Host is not served here; add it to `office.hosts`'));
   if (url.pathname === '/metrics') {
     const { contentType, body } = await options.scrape();
     response.writeHead(200, { 'content-type': contentType });
@@ -52,18 +58,23 @@ function api({ calls, spool }: OfficeOptions, url: URL, request: IncomingMessage
   if (url.pathname === '/api/calls') {
     if (request.headers.accept?.includes('text/event-stream')) return streamCalls(response, spool, run);
     const limit = limitOf(url);
-    if (limit === undefined) return json(response, 400, problem('TG_BAD_REQUEST', `\`limit\` is a whole number from 1 to ${MOST}`));
+    if (limit === undefined)
+      return json(response, 400, problem('TG_BAD_REQUEST', `\`limit\` is a whole number from 1 to ${MOST}`));
     return json(response, 200, { calls: calls.list({ run, limit }).map(callView) });
   }
   if (url.pathname === '/api/runs') {
     const limit = limitOf(url);
-    if (limit === undefined) return json(response, 400, problem('TG_BAD_REQUEST', `\`limit\` is a whole number from 1 to ${MOST}`));
+    if (limit === undefined)
+      return json(response, 400, problem('TG_BAD_REQUEST', `\`limit\` is a whole number from 1 to ${MOST}`));
     return json(response, 200, { runs: calls.runs(limit).map(runSummaryView) });
   }
   const id = /^\/api\/runs\/([^/]+)$/.exec(url.pathname)?.[1];
   const found = id === undefined ? undefined : calls.run(decodeURIComponent(id));
   if (found) return json(response, 200, runView(found));
-  const message = id === undefined ? `nothing is at \`${url.pathname}\`; see /api/calls, /api/runs, /metrics, /healthz, /readyz` : `no run \`${id}\` is recorded here`;
+  const message =
+    id === undefined
+      ? `nothing is at \`${url.pathname}\`; see /api/calls, /api/runs, /metrics, /healthz, /readyz`
+      : `no run \`${id}\` is recorded here`;
   return json(response, 404, problem('TG_UNKNOWN_ROUTE', message));
 }
 
@@ -84,6 +95,10 @@ const problem = (code: string, message: string) => ({ error: { code, message } }
 
 function json(response: ServerResponse, status: number, body: unknown): void {
   const text = `${JSON.stringify(body)}\n`;
-  response.writeHead(status, { 'content-type': 'application/json', 'cache-control': 'no-store', 'content-length': Buffer.byteLength(text) });
+  response.writeHead(status, {
+    'content-type': 'application/json',
+    'cache-control': 'no-store',
+    'content-length': Buffer.byteLength(text),
+  });
   response.end(text);
 }

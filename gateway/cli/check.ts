@@ -1,11 +1,11 @@
 import { Command } from 'commander';
 import { cashierOf, configProblems } from '../compose.ts';
+import type { LoadedConfig } from '../config/load.ts';
 import { detectors } from '../detectors/_all.ts';
 import { type Problem, problemText } from '../domain/source.ts';
 import { readSources } from '../main.ts';
 import { checkPolicy } from '../policy/check-policy.ts';
 import { PriceFault } from '../price/price-fault.ts';
-import type { LoadedConfig } from '../config/load.ts';
 import { configAt, configOption, jsonOption } from './config-file.ts';
 import { policyFiles, scanAll } from './policy-files.ts';
 import { CommandFailure, print } from './terminal.ts';
@@ -46,7 +46,10 @@ function checkFolder(folder: string): Report {
 
 function checkAll(config: LoadedConfig): Report {
   const sources = readSources(config, true);
-  const policy = config.policies === undefined ? { problems: [noPolicy(config)], warnings: [], rules: 0, cases: 0 } : checkFolder(config.policies);
+  const policy =
+    config.policies === undefined
+      ? { problems: [noPolicy(config)], warnings: [], rules: 0, cases: 0 }
+      : checkFolder(config.policies);
   const whole = (message: string): Problem => ({ file: config.file, line: 0, column: 0, message });
   try {
     const cashier = cashierOf(sources.prices);
@@ -68,5 +71,9 @@ function say({ problems, warnings, rules, cases }: Report, options: Options): vo
   if (options.json) return print({ ok: problems.length === 0, problems, warnings, rules, cases });
   for (const problem of problems) print(`error   ${problemText(problem)}`);
   for (const warning of warnings) print(`warning ${problemText(warning)}`);
-  print(problems.length === 0 ? `ok: ${rules} rules, ${cases} cases hold, ${warnings.length} warnings` : `${problems.length} problems, ${warnings.length} warnings`);
+  print(
+    problems.length === 0
+      ? `ok: ${rules} rules, ${cases} cases hold, ${warnings.length} warnings`
+      : `${problems.length} problems, ${warnings.length} warnings`,
+  );
 }

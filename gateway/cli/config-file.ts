@@ -1,9 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { Option } from 'commander';
-import { ConfigFault, loadConfig, type LoadedConfig } from '../config/load.ts';
+import { ConfigFault, type LoadedConfig, loadConfig } from '../config/load.ts';
 import { CommandFailure } from './terminal.ts';
 
-export const configOption = (): Option => new Option('-c, --config <file>', 'the configuration').default('tollgate.yaml');
+export const configOption = (): Option =>
+  new Option('-c, --config <file>', 'the configuration').default('tollgate.yaml');
 export const jsonOption = (): Option => new Option('--json', 'machine-readable output');
 
 /** Loads the configuration a command was pointed at. Throws a CommandFailure with every mistake in it. */
@@ -12,7 +13,10 @@ export function configAt(file: string): LoadedConfig {
   try {
     text = readFileSync(file, 'utf8');
   } catch (error) {
-    throw new CommandFailure(2, `\`${file}\` cannot be read: ${error instanceof Error ? error.message : 'unknown'}; name a configuration with --config`);
+    throw new CommandFailure(
+      2,
+      `\`${file}\` cannot be read: ${error instanceof Error ? error.message : 'unknown'}; name a configuration with --config`,
+    );
   }
   try {
     return loadConfig(file, text, process.env);

@@ -40,7 +40,8 @@ export function haltsCommand(): Command {
 
 function withHalts({ config }: Options, use: (halts: ReturnType<typeof openHalts>['halts']) => void): void {
   const file = join(configAt(config).state, 'tollgate.db');
-  if (!existsSync(file)) throw new CommandFailure(1, `nothing is recorded at \`${file}\` yet; start the gate with \`tollgate serve\``);
+  if (!existsSync(file))
+    throw new CommandFailure(1, `nothing is recorded at \`${file}\` yet; start the gate with \`tollgate serve\``);
   const opened = openHalts(file, systemClock());
   try {
     use(opened.halts);

@@ -38,7 +38,9 @@ export function keysCommand(): Command {
     .description('the keys there are, never the keys themselves')
     .addOption(configOption())
     .addOption(jsonOption())
-    .action((options: Shared) => withKeys(options.config, async (keys) => show(await keys.list(), options.json ?? false)));
+    .action((options: Shared) =>
+      withKeys(options.config, async (keys) => show(await keys.list(), options.json ?? false)),
+    );
   const revoke = new Command('revoke')
     .description('refuse a key from now on')
     .argument('<id>', 'the id that `keys list` shows')
@@ -46,7 +48,8 @@ export function keysCommand(): Command {
     .addOption(jsonOption())
     .action((id: string, options: Shared) =>
       withKeys(options.config, async (keys) => {
-        if (!(await keys.revoke(id, systemClock().now()))) throw new CommandFailure(1, `no key \`${id}\` that could be revoked; \`tollgate keys list\` shows them`);
+        if (!(await keys.revoke(id, systemClock().now())))
+          throw new CommandFailure(1, `no key \`${id}\` that could be revoked; \`tollgate keys list\` shows them`);
         print(options.json ? { revoked: id } : `key \`${id}\` is revoked`);
       }),
     );
@@ -67,13 +70,21 @@ async function withKeys(config: string, use: (keys: Keys) => Promise<void>): Pro
 }
 
 async function createKey(keys: Keys, options: Create): Promise<void> {
-  for (const [name, value] of [['agent', options.agent], ['human', options.human], ['tenant', options.tenant]] as const) {
+  for (const [name, value] of [
+    ['agent', options.agent],
+    ['human', options.human],
+    ['tenant', options.tenant],
+  ] as const) {
     if (value !== undefined && !/^[A-Za-z0-9._:@+-]{1,128}$/.test(value)) {
-      throw new CommandFailure(2, `--${name} \`${value}\` may hold letters, digits and \`. _ : @ + -\` only, at most 128`);
+      throw new CommandFailure(
+        2,
+        `--${name} \`${value}\` may hold letters, digits and \`. _ : @ + -\` only, at most 128`,
+      );
     }
   }
   const expiresAt = options.expires === undefined ? undefined : Date.parse(options.expires);
-  if (expiresAt !== undefined && Number.isNaN(expiresAt)) throw new CommandFailure(2, `--expires \`${options.expires}\` is no ISO date such as 2027-01-31`);
+  if (expiresAt !== undefined && Number.isNaN(expiresAt))
+    throw new CommandFailure(2, `--expires \`${options.expires}\` is no ISO date such as 2027-01-31`);
   const clock = systemClock();
   const key = `${KEY_PREFIX}${randomBytes(32).toString('base64url')}`;
   const record: KeyRecord = {
@@ -88,13 +99,23 @@ async function createKey(keys: Keys, options: Create): Promise<void> {
   if (options.json) print({ key, ...record });
   else {
     print(key);
-    console.error(`key \`${record.id}\` for agent \`${record.agent}\` of tenant \`${record.tenant}\`; this is the only time it is shown`);
+    console.error(
+      `key \`${record.id}\` for agent \`${record.agent}\` of tenant \`${record.tenant}\`; this is the only time it is shown`,
+    );
   }
 }
 
 function show(records: readonly KeyRecord[], json: boolean): void {
   if (json) return print({ keys: records });
   const day = (ms: number | undefined): string => (ms === undefined ? '-' : new Date(ms).toISOString().slice(0, 10));
-  const rows = records.map((r) => [r.id, r.tenant, r.agent, r.human ?? '-', day(r.createdAt), day(r.expiresAt), r.revokedAt === undefined ? 'active' : `revoked ${day(r.revokedAt)}`]);
+  const rows = records.map((r) => [
+    r.id,
+    r.tenant,
+    r.agent,
+    r.human ?? '-',
+    day(r.createdAt),
+    day(r.expiresAt),
+    r.revokedAt === undefined ? 'active' : `revoked ${day(r.revokedAt)}`,
+  ]);
   for (const line of columns([['ID', 'TENANT', 'AGENT', 'HUMAN', 'CREATED', 'EXPIRES', 'STATE'], ...rows])) print(line);
 }

@@ -6,7 +6,10 @@ import type { SourceFile } from '../policy/judge.ts';
 import { CommandFailure } from './terminal.ts';
 
 /** The bundles of a folder and the cases beside them. Throws a CommandFailure where there are none. */
-export function policyFiles(folder: string): { readonly files: readonly SourceFile[]; readonly cases: readonly SourceFile[] } {
+export function policyFiles(folder: string): {
+  readonly files: readonly SourceFile[];
+  readonly cases: readonly SourceFile[];
+} {
   const files = read(folder, /^policy\.ya?ml$/);
   if (files.length === 0) throw new CommandFailure(2, `no \`policy.yaml\` in \`${folder}\` or a folder below it`);
   const cases = files

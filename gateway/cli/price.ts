@@ -54,7 +54,9 @@ export function priceCommand(): Command {
 function tables(folder: string): Cashier {
   try {
     const names = readdirSync(folder).filter((name) => /\.ya?ml$/.test(name));
-    return cashierOf(names.sort().map((name) => ({ path: join(folder, name), text: readFileSync(join(folder, name), 'utf8') })));
+    return cashierOf(
+      names.sort().map((name) => ({ path: join(folder, name), text: readFileSync(join(folder, name), 'utf8') })),
+    );
   } catch (error) {
     throw new CommandFailure(1, error instanceof Error ? error.message : String(error));
   }
@@ -74,17 +76,38 @@ function explain(options: Options): void {
   };
   const usage: Usage = { entries: [{ leaves, tier: options.tier }], certainty: 'exact' };
   if (options.provider !== undefined && !cashier.providers.includes(options.provider)) {
-    throw new CommandFailure(2, `no price table is called \`${options.provider}\`; known are ${cashier.providers.join(', ')}`);
+    throw new CommandFailure(
+      2,
+      `no price table is called \`${options.provider}\`; known are ${cashier.providers.join(', ')}`,
+    );
   }
   const asked = options.provider === undefined ? cashier.providers : [options.provider];
-  const priced = asked.map((provider) => ({ provider, cost: cashier.cost(provider, options.model, usage, epochMs(at)) })).filter(({ cost }) => cost.status !== 'unpriced');
-  if (priced.length === 0) throw new CommandFailure(1, `no price is known for model \`${options.model}\` at ${new Date(at).toISOString()}; an unknown price is never zero`);
+  const priced = asked
+    .map((provider) => ({ provider, cost: cashier.cost(provider, options.model, usage, epochMs(at)) }))
+    .filter(({ cost }) => cost.status !== 'unpriced');
+  if (priced.length === 0)
+    throw new CommandFailure(
+      1,
+      `no price is known for model \`${options.model}\` at ${new Date(at).toISOString()}; an unknown price is never zero`,
+    );
   for (const { provider, cost } of priced) {
     const lines = cost.lines.map((line) => ({ leaf: line.leaf, count: line.count, usd: picoToUsd(line.amount) }));
-    if (options.json) print({ provider, model: options.model, status: cost.status, cost_usd: nanoToUsd(cost.total), lines, table: cost.table });
+    if (options.json)
+      print({
+        provider,
+        model: options.model,
+        status: cost.status,
+        cost_usd: nanoToUsd(cost.total),
+        lines,
+        table: cost.table,
+      });
     else {
       print(`${provider} / ${options.model}: $${nanoToUsd(cost.total)} (${cost.status})`);
-      for (const line of columns(lines.filter((l) => l.count > 0).map((l) => [`  ${l.leaf}`, String(l.count), `$${l.usd}`]), [1, 2])) print(line);
+      for (const line of columns(
+        lines.filter((l) => l.count > 0).map((l) => [`  ${l.leaf}`, String(l.count), `$${l.usd}`]),
+        [1, 2],
+      ))
+        print(line);
     }
   }
 }

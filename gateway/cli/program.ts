@@ -26,12 +26,24 @@ function version(): string {
 /** The command line. Exit codes: 0 done, 1 the thing asked about is wrong, 2 it was asked wrongly. */
 export function createProgram(): Command {
   const program = new Command('tollgate')
-    .description('the gate in the call path of AI agents: every call identified, policy-checked, priced and recorded before it happens')
+    .description(
+      'the gate in the call path of AI agents: every call identified, policy-checked, priced and recorded before it happens',
+    )
     .version(version())
     .showHelpAfterError('run with --help for what this takes')
     .configureHelp({ showGlobalOptions: true })
     .exitOverride();
-  for (const command of [serveCommand(), tailCommand(), runsCommand(), checkCommand(), testCommand(), priceCommand(), keysCommand(), haltsCommand(), verifyCommand()]) {
+  for (const command of [
+    serveCommand(),
+    tailCommand(),
+    runsCommand(),
+    checkCommand(),
+    testCommand(),
+    priceCommand(),
+    keysCommand(),
+    haltsCommand(),
+    verifyCommand(),
+  ]) {
     program.addCommand(command.exitOverride());
   }
   return program;

@@ -29,7 +29,8 @@ export function runsCommand(): Command {
     .addOption(jsonOption())
     .action((id: string | undefined, options: Options) => {
       const file = join(configAt(options.config).state, 'tollgate.db');
-      if (!existsSync(file)) throw new CommandFailure(1, `nothing is recorded at \`${file}\` yet; start the gate with \`tollgate serve\``);
+      if (!existsSync(file))
+        throw new CommandFailure(1, `nothing is recorded at \`${file}\` yet; start the gate with \`tollgate serve\``);
       const opened = openReadOnly(file);
       try {
         if (id === undefined) list(opened.calls.runs(options.limit), options.json ?? false);
@@ -43,13 +44,32 @@ export function runsCommand(): Command {
 function list(runs: readonly Parameters<typeof runSummaryView>[0][], json: boolean): void {
   const views = runs.map(runSummaryView);
   if (json) return print({ runs: views });
-  const rows = views.map((r) => [r.id, r.agent, r.human ?? '-', r.tenant, String(r.steps), String(r.calls), `$${r.cost_usd}`, r.last_at.slice(0, 19).replace('T', ' ')]);
-  for (const line of columns([['RUN', 'AGENT', 'HUMAN', 'TENANT', 'STEPS', 'CALLS', 'COST', 'LAST CALL (UTC)'], ...rows], [4, 5, 6])) print(line);
+  const rows = views.map((r) => [
+    r.id,
+    r.agent,
+    r.human ?? '-',
+    r.tenant,
+    String(r.steps),
+    String(r.calls),
+    `$${r.cost_usd}`,
+    r.last_at.slice(0, 19).replace('T', ' '),
+  ]);
+  for (const line of columns(
+    [['RUN', 'AGENT', 'HUMAN', 'TENANT', 'STEPS', 'CALLS', 'COST', 'LAST CALL (UTC)'], ...rows],
+    [4, 5, 6],
+  ))
+    print(line);
 }
 
 function show(id: string, found: Parameters<typeof runView>[0] | undefined, json: boolean): void {
   if (!found) throw new CommandFailure(1, `no run \`${id}\` is recorded here; \`tollgate runs\` lists them`);
   const view = runView(found);
   if (json) print(view);
-  else print(runTable(view, { width: process.stdout.columns ?? 120, colour: process.stdout.isTTY === true && !process.env['NO_COLOR'] }));
+  else
+    print(
+      runTable(view, {
+        width: process.stdout.columns ?? 120,
+        colour: process.stdout.isTTY === true && !process.env['NO_COLOR'],
+      }),
+    );
 }

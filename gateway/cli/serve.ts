@@ -26,11 +26,13 @@ export function serveCommand(): Command {
 }
 
 function greet({ data, office, rules, recovered }: Running, upstreams: readonly string[], unpoliced: boolean): void {
-  const at = (place: { host: string; port: number }): string => `http://${place.host.includes(':') ? `[${place.host}]` : place.host}:${place.port}`;
+  const at = (place: { host: string; port: number }): string =>
+    `http://${place.host.includes(':') ? `[${place.host}]` : place.host}:${place.port}`;
   print(`tollgate is listening on ${at(data)} with ${rules} rules in force`);
   for (const name of upstreams) print(`  ${at(data)}/${name}`);
   print(`  office: ${at(office)}/metrics, /api/calls, /api/runs, /healthz, /readyz`);
-  if (recovered.lapsed > 0) print(`  recovered: ${recovered.lapsed} calls were in flight when the gate died; their holds lapsed as charges`);
+  if (recovered.lapsed > 0)
+    print(`  recovered: ${recovered.lapsed} calls were in flight when the gate died; their holds lapsed as charges`);
   if (unpoliced) print('  WARNING: no policy is in force; every call passes (--allow-unpoliced)');
 }
 

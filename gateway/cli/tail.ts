@@ -27,7 +27,11 @@ export function tailCommand(): Command {
       const width = process.stdout.columns ?? 160;
       for await (const call of followCalls(office, stop.signal)) {
         if (options.run !== undefined && call.run !== options.run) continue;
-        print(options.json ? call : callLine(call, { width, colour: process.stdout.isTTY === true && !process.env['NO_COLOR'] }));
+        print(
+          options.json
+            ? call
+            : callLine(call, { width, colour: process.stdout.isTTY === true && !process.env['NO_COLOR'] }),
+        );
       }
     });
 }

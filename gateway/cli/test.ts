@@ -29,7 +29,11 @@ export function testCommand(): Command {
         for (const r of failed) print(`failed ${r.file}:${r.line}: \`${r.name}\`: ${r.failures.join('; ')}`);
         print(`${results.length - failed.length} passed, ${failed.length} failed`);
       }
-      if (results.length === 0) throw new CommandFailure(1, options.json ? '' : `no cases beside the bundles in \`${folder}\`; write a \`cases.yaml\``);
+      if (results.length === 0)
+        throw new CommandFailure(
+          1,
+          options.json ? '' : `no cases beside the bundles in \`${folder}\`; write a \`cases.yaml\``,
+        );
       if (failed.length > 0 || problems.length > 0) throw new CommandFailure(1, '');
     });
 }

@@ -22,14 +22,22 @@ export function verifyCommand(): Command {
       const head = headOf(options.head);
       const report = await verifyChain(folder ?? join(configAt(options.config).state, 'spool'), head ? { head } : {});
       if (options.json) print(report);
-      else if (report.ok) print(`ok: ${report.lines} lines, ${report.firstSeq} to ${report.head.seq}, head ${report.head.hash}`);
-      if (!report.ok) throw new CommandFailure(1, options.json ? '' : `the record is damaged: ${report.file}:${report.line} (line ${report.seq} of the chain): ${report.problem}`);
+      else if (report.ok)
+        print(`ok: ${report.lines} lines, ${report.firstSeq} to ${report.head.seq}, head ${report.head.hash}`);
+      if (!report.ok)
+        throw new CommandFailure(
+          1,
+          options.json
+            ? ''
+            : `the record is damaged: ${report.file}:${report.line} (line ${report.seq} of the chain): ${report.problem}`,
+        );
     });
 }
 
 function headOf(text: string | undefined): { seq: number; hash: string } | undefined {
   if (text === undefined) return undefined;
   const match = /^([0-9]+):([0-9a-f]{64})$/.exec(text);
-  if (!match) throw new CommandFailure(2, `--head \`${text}\` is not \`<seq>:<64 hex digits>\` as an earlier verify printed it`);
+  if (!match)
+    throw new CommandFailure(2, `--head \`${text}\` is not \`<seq>:<64 hex digits>\` as an earlier verify printed it`);
   return { seq: Number(match[1]), hash: match[2] as string };
 }

@@ -29,7 +29,8 @@ export function loadConfig(file: string, text: string, env: Env): LoadedConfig {
   const problems: Problem[] = [];
   const value = substitute(source, source.value, [], env, problems);
   const parsed = configSchema.safeParse(value ?? {});
-  if (!parsed.success) throw new ConfigFault([...problems, ...parsed.error.issues.flatMap((issue) => explain(source, issue))]);
+  if (!parsed.success)
+    throw new ConfigFault([...problems, ...parsed.error.issues.flatMap((issue) => explain(source, issue))]);
   problems.push(...contradictions(source, parsed.data));
   if (problems.length > 0) throw new ConfigFault(problems);
   const folder = dirname(resolve(file));
@@ -53,13 +54,17 @@ function substitute(source: Source, value: unknown, path: Path, env: Env, proble
     return value.replace(VARIABLE, (whole, name: string) => {
       const found = env[name];
       if (found !== undefined && found !== '') return found;
-      problems.push(source.problem(path, `environment variable \`${name}\` is not set; set it or take \`${whole}\` out`));
+      problems.push(
+        source.problem(path, `environment variable \`${name}\` is not set; set it or take \`${whole}\` out`),
+      );
       return whole;
     });
   }
   if (Array.isArray(value)) return value.map((item, i) => substitute(source, item, [...path, i], env, problems));
   if (typeof value === 'object' && value !== null) {
-    return Object.fromEntries(Object.entries(value).map(([name, item]) => [name, substitute(source, item, [...path, name], env, problems)]));
+    return Object.fromEntries(
+      Object.entries(value).map(([name, item]) => [name, substitute(source, item, [...path, name], env, problems)]),
+    );
   }
   return value;
 }
@@ -69,7 +74,9 @@ function explain(source: Source, issue: z.core.$ZodIssue): Problem[] {
   if (issue.code === 'unrecognized_keys') {
     return issue.keys.map((key) => {
       const known = nearest(key, knownKeys(path));
-      return source.problem([...path, key], `unknown key \`${key}\`${known ? `; did you mean \`${known}\`?` : ''}`, { key: true });
+      return source.problem([...path, key], `unknown key \`${key}\`${known ? `; did you mean \`${known}\`?` : ''}`, {
+        key: true,
+      });
     });
   }
   if (issue.code === 'invalid_union') {
@@ -114,12 +121,23 @@ function contradictions(source: Source, config: Config): Problem[] {
   const problems: Problem[] = [];
   if (config.access === 'open' && !isLoopback(config.listen.host)) {
     problems.push(
-      source.problem(['listen', 'host'], `\`access: open\` serves the local developer only, and \`${config.listen.host}\` is not a loopback address; set \`access: keys\` or \`host: 127.0.0.1\``),
+      source.problem(
+        ['listen', 'host'],
+        `\`access: open\` serves the local developer only, and \`${config.listen.host}\` is not a loopback address; set \`access: keys\` or \`host: 127.0.0.1\``,
+      ),
     );
   }
-  if (Object.keys(config.upstreams).length === 0) problems.push(source.problem(['upstreams'], 'there is no upstream; name at least one'));
+  if (Object.keys(config.upstreams).length === 0)
+    problems.push(source.problem(['upstreams'], 'there is no upstream; name at least one'));
   for (const name of ['run', 'healthz', 'readyz', 'mcp', 'hooks']) {
-    if (name in config.upstreams) problems.push(source.problem(['upstreams', name], `an upstream cannot be called \`${name}\`: that path has a meaning of its own`, { key: true }));
+    if (name in config.upstreams)
+      problems.push(
+        source.problem(
+          ['upstreams', name],
+          `an upstream cannot be called \`${name}\`: that path has a meaning of its own`,
+          { key: true },
+        ),
+      );
   }
   return problems;
 }

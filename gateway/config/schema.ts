@@ -21,10 +21,18 @@ const credential = z.union([
 
 const route = z.union([
   z.string().regex(/^[a-z0-9_-]+$/, 'the first path segment below the version, such as `models`'),
-  z.strictObject({ name: z.string().regex(/^[a-z0-9_-]+$/), methods: z.array(z.enum(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'])).min(1) }),
+  z.strictObject({
+    name: z.string().regex(/^[a-z0-9_-]+$/),
+    methods: z.array(z.enum(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'])).min(1),
+  }),
 ]);
 
-const baseUrl = z.string().refine((text) => URL.canParse(text) && /^https?:$/.test(new URL(text).protocol), 'an http or https URL, such as https://api.example.com');
+const baseUrl = z
+  .string()
+  .refine(
+    (text) => URL.canParse(text) && /^https?:$/.test(new URL(text).protocol),
+    'an http or https URL, such as https://api.example.com',
+  );
 
 const upstream = z.strictObject({
   base_url: baseUrl,
@@ -60,7 +68,9 @@ const limits = z
 
 /** The configuration file: strict keys everywhere, so that a typo is an error and not a default. */
 export const configSchema = z.strictObject({
-  listen: z.strictObject({ host: z.string().min(1).default('127.0.0.1'), port: z.int().min(0).max(65535).default(8787) }).prefault({}),
+  listen: z
+    .strictObject({ host: z.string().min(1).default('127.0.0.1'), port: z.int().min(0).max(65535).default(8787) })
+    .prefault({}),
   office: z
     .strictObject({
       host: z.string().min(1).default('127.0.0.1'),
@@ -69,7 +79,10 @@ export const configSchema = z.strictObject({
       hosts: z.array(z.string().min(1)).default([]),
     })
     .prefault({}),
-  upstreams: z.record(z.string().regex(/^[a-z0-9][a-z0-9-]*$/, 'an upstream is named in lower case letters, digits and `-`'), upstream),
+  upstreams: z.record(
+    z.string().regex(/^[a-z0-9][a-z0-9-]*$/, 'an upstream is named in lower case letters, digits and `-`'),
+    upstream,
+  ),
   access: z.enum(['open', 'keys']).default('open'),
   state: z.string().min(1).default('./data'),
   policies: z.string().min(1).optional(),

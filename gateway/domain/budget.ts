@@ -24,7 +24,13 @@ export interface Window {
 /** The calendar window of `kind` that holds `at`. */
 export function windowAt(kind: WindowKind, at: EpochMs): Window {
   const date = new Date(at);
-  const [y, m, d, h, min] = [date.getUTCFullYear(), date.getUTCMonth(), date.getUTCDate(), date.getUTCHours(), date.getUTCMinutes()];
+  const [y, m, d, h, min] = [
+    date.getUTCFullYear(),
+    date.getUTCMonth(),
+    date.getUTCDate(),
+    date.getUTCHours(),
+    date.getUTCMinutes(),
+  ];
   const span = (start: number, end: number): Window => ({ start: start as EpochMs, end: end as EpochMs });
   switch (kind) {
     case 'minute':

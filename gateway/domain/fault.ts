@@ -30,7 +30,12 @@ export class Fault extends Error {
   readonly rule?: string | undefined;
   readonly reason?: string | undefined;
 
-  constructor(code: FaultCode, message: string, cause?: unknown, denial?: { rule?: string | undefined; reason?: string | undefined }) {
+  constructor(
+    code: FaultCode,
+    message: string,
+    cause?: unknown,
+    denial?: { rule?: string | undefined; reason?: string | undefined },
+  ) {
     super(message);
     this.name = 'Fault';
     this.code = code;

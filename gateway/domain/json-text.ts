@@ -138,7 +138,9 @@ function* children(text: string, start: number): Generator<Child> {
       i = skipSpace(text, skipSpace(text, nameEnd) + 1);
     }
     const end = valueEnd(text, i);
-    yield name === undefined ? { start: head, value: { start: i, end } } : { start: head, name, value: { start: i, end } };
+    yield name === undefined
+      ? { start: head, value: { start: i, end } }
+      : { start: head, name, value: { start: i, end } };
     i = skipSpace(text, end);
     if (text.charCodeAt(i) === 44) i = skipSpace(text, i + 1);
   }
@@ -150,7 +152,8 @@ function findChild(text: string, start: number, token: string): { child?: Child;
   let index = 0;
   let last: Child | undefined;
   for (const child of children(text, start)) {
-    if (child.name === undefined ? String(index) === token : child.name === token) return { child, ...(last && { last }) };
+    if (child.name === undefined ? String(index) === token : child.name === token)
+      return { child, ...(last && { last }) };
     index += 1;
     last = child;
   }
@@ -170,9 +173,7 @@ export function spanOf(text: string, pointer: Pointer): Span | undefined {
 }
 
 /** One splice: put this JSON text at a pointer (an absent member of a present object is added; `-` appends), or remove what is there. */
-export type Splice =
-  | { readonly at: Pointer; readonly json: string }
-  | { readonly at: Pointer; readonly remove: true };
+export type Splice = { readonly at: Pointer; readonly json: string } | { readonly at: Pointer; readonly remove: true };
 
 /**
  * Applies one splice and leaves every other byte of `text` as it was. Throws a RangeError where it has nowhere to land: the
@@ -196,7 +197,8 @@ export function splice(text: string, edit: Splice): string {
     return removeChild(text, parent, child, last);
   }
   if (child) return text.slice(0, child.value.start) + edit.json + text.slice(child.value.end);
-  if (open === 91 && token !== '-') throw new RangeError(`the array at \`${edit.at.slice(0, cut)}\` has no element \`${token}\``);
+  if (open === 91 && token !== '-')
+    throw new RangeError(`the array at \`${edit.at.slice(0, cut)}\` has no element \`${token}\``);
   const item = open === 123 ? `${JSON.stringify(token)}:${edit.json}` : edit.json;
   return last
     ? `${text.slice(0, last.value.end)},${item}${text.slice(last.value.end)}`

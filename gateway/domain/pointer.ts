@@ -40,11 +40,13 @@ export function expandPointer(root: Json, pattern: Pointer): Pointer[] {
   for (const token of pointerTokens(pattern)) {
     const next: [Pointer, Json][] = [];
     for (const [at, value] of found) {
-      if (token === '*' && isArray(value)) value.forEach((item, i) => next.push([childPointer(at, i), item]));
+      if (token === '*' && isArray(value))
+        next.push(...value.map((item, i): [Pointer, Json] => [childPointer(at, i), item]));
       else if (isArray(value) && INDEX.test(token)) {
         const item = value[Number(token)];
         if (item !== undefined) next.push([childPointer(at, token), item]);
-      } else if (isObject(value) && Object.hasOwn(value, token)) next.push([childPointer(at, token), value[token] as Json]);
+      } else if (isObject(value) && Object.hasOwn(value, token))
+        next.push([childPointer(at, token), value[token] as Json]);
     }
     found = next;
   }

@@ -35,15 +35,34 @@ export interface Snapshot {
   readonly action: Action;
   readonly request: { readonly headers: Readonly<Record<string, string>>; readonly path: string; readonly ip: string };
   readonly agent: { readonly id: string; readonly name: string; readonly tier: string; readonly verified: boolean };
-  readonly human: { readonly id: string; readonly email: string; readonly groups: readonly string[]; readonly verified: boolean };
+  readonly human: {
+    readonly id: string;
+    readonly email: string;
+    readonly groups: readonly string[];
+    readonly verified: boolean;
+  };
   readonly tenant: { readonly id: string };
-  readonly delegation: { readonly depth: number; readonly chain: readonly string[]; readonly scopes: readonly string[] };
+  readonly delegation: {
+    readonly depth: number;
+    readonly chain: readonly string[];
+    readonly scopes: readonly string[];
+  };
   readonly run: RunFacts;
   /** by scope; the tightest where several budgets limit one scope. A scope without a budget is absent. */
   readonly budget: Readonly<Partial<Record<'run' | 'agent' | 'human' | 'key' | 'tenant', BudgetFacts>>>;
-  readonly quote: { readonly max_usd: number; readonly expected_usd: number; readonly priced: boolean; readonly bounded: boolean };
+  readonly quote: {
+    readonly max_usd: number;
+    readonly expected_usd: number;
+    readonly priced: boolean;
+    readonly bounded: boolean;
+  };
   /** response points only; zero before */
-  readonly usage: { readonly input: number; readonly output: number; readonly cache_read: number; readonly cache_write: number };
+  readonly usage: {
+    readonly input: number;
+    readonly output: number;
+    readonly cache_read: number;
+    readonly cache_write: number;
+  };
   readonly cost_usd: number;
   readonly findings: readonly PlacedFinding[];
 }

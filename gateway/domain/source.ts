@@ -33,7 +33,11 @@ export function readSource(file: string, text: string): Source {
     const { line, col } = lines.linePos(offset);
     return { line, column: col };
   };
-  const problems = [...doc.errors, ...doc.warnings].map((e) => ({ file, ...place(e.pos[0]), message: lower(e.message) }));
+  const problems = [...doc.errors, ...doc.warnings].map((e) => ({
+    file,
+    ...place(e.pos[0]),
+    message: lower(e.message),
+  }));
   return {
     file,
     value: problems.length === 0 ? doc.toJS({ maxAliasCount: 100 }) : undefined,
@@ -54,7 +58,9 @@ function offsetOf(root: Node | null, path: Path, key: boolean): number {
   for (const [depth, step] of path.entries()) {
     if (!isCollection(node)) return offset;
     if (isMap(node)) {
-      const pair = node.items.find((item) => isPair(item) && isScalar(item.key) && String(item.key.value) === String(step));
+      const pair = node.items.find(
+        (item) => isPair(item) && isScalar(item.key) && String(item.key.value) === String(step),
+      );
       if (!pair) return offset;
       const last = depth === path.length - 1;
       const name = pair.key as Node;
@@ -94,7 +100,8 @@ function editDistance(a: string, b: string): number {
     for (let j = 1; j <= b.length; j += 1) {
       const same = a[i - 1] === b[j - 1] ? 0 : 1;
       let cost = Math.min((next[j - 1] ?? 0) + 1, (row[j] ?? 0) + 1, (row[j - 1] ?? 0) + same);
-      if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]) cost = Math.min(cost, (before[j - 2] ?? 0) + 1);
+      if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1])
+        cost = Math.min(cost, (before[j - 2] ?? 0) + 1);
       next.push(cost);
     }
     before = row;

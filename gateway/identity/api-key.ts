@@ -35,11 +35,18 @@ export function authenticator(access: Access, keys: Keys, clock: Clock) {
     const key = presentedKey(arrival.headers, credentialHeaders);
     if (key === undefined) {
       if (access === 'keys')
-        throw new Fault('TG_NO_KEY', 'no gateway key: send one (`tg_…`) where the provider key goes; `tollgate keys create` makes one');
+        throw new Fault(
+          'TG_NO_KEY',
+          'no gateway key: send one (`tg_…`) where the provider key goes; `tollgate keys create` makes one',
+        );
       return { tenant: { id: 'local', source: 'open access', assurance: 'keyed' }, ownsGatewayKey: false };
     }
     const record = await keys.find(keyHash(key));
-    if (!record) throw new Fault('TG_BAD_KEY', 'this gateway key is not known here; ask its issuer or make one with `tollgate keys create`');
+    if (!record)
+      throw new Fault(
+        'TG_BAD_KEY',
+        'this gateway key is not known here; ask its issuer or make one with `tollgate keys create`',
+      );
     if (record.revokedAt !== undefined) throw new Fault('TG_BAD_KEY', `gateway key \`${record.id}\` was revoked`);
     if (record.expiresAt !== undefined && record.expiresAt <= clock.now())
       throw new Fault('TG_BAD_KEY', `gateway key \`${record.id}\` has expired`);

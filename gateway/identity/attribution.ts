@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto';
-import type { Assurance, Named, Principal } from '../domain/principal.ts';
 import { Fault } from '../domain/fault.ts';
+import type { Assurance, Named, Principal } from '../domain/principal.ts';
 import type { Headers } from '../ports/dialect.ts';
 import type { Arrival, BodyNames, Caller, PathLabels } from '../ports/identity.ts';
 import { headerValue } from './api-key.ts';
@@ -93,9 +93,17 @@ export function attribute(caller: Caller, arrival: Arrival, path: PathLabels, bo
   const { headers } = arrival;
   const asked = headerValue(headers, 'x-tollgate-agent');
   if (caller.agent && asked !== undefined && safeId(asked) !== caller.agent.id)
-    throw new Fault('TG_BAD_KEY', `header \`x-tollgate-agent\` does not match the agent of gateway key \`${caller.key}\`; leave it out`);
+    throw new Fault(
+      'TG_BAD_KEY',
+      `header \`x-tollgate-agent\` does not match the agent of gateway key \`${caller.key}\`; leave it out`,
+    );
 
-  const agents = [...(caller.agent ? [caller.agent] : []), ...named(path.agent, 'path'), ...fromHeaders(headers, AGENT_HEADERS), ...agentFamily(headers)];
+  const agents = [
+    ...(caller.agent ? [caller.agent] : []),
+    ...named(path.agent, 'path'),
+    ...fromHeaders(headers, AGENT_HEADERS),
+    ...agentFamily(headers),
+  ];
   const humans = [
     ...(caller.human ? [caller.human] : []),
     ...fromHeaders(headers, HUMAN_HEADERS.slice(0, 1)),
@@ -124,8 +132,16 @@ export function attribute(caller: Caller, arrival: Arrival, path: PathLabels, bo
     run,
     // only explicit labels can contradict each other; a session header below a run label is no conflict
     conflicts: [
-      ...losers('run', run, runs.filter((r) => r.source === 'path' || r.source === 'header:x-tollgate-run')),
-      ...losers('agent', agent, agents.filter((a) => a.source !== 'header:user-agent')),
+      ...losers(
+        'run',
+        run,
+        runs.filter((r) => r.source === 'path' || r.source === 'header:x-tollgate-run'),
+      ),
+      ...losers(
+        'agent',
+        agent,
+        agents.filter((a) => a.source !== 'header:user-agent'),
+      ),
     ],
   };
 }

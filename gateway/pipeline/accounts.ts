@@ -16,7 +16,9 @@ function member(principal: Principal, scope: Scope): { readonly id: string; read
     case 'tenant':
       return { id: principal.tenant.id, account: principal.tenant.id };
     case 'key':
-      return principal.key === undefined ? undefined : { id: principal.key, account: `${principal.tenant.id}/${principal.key}` };
+      return principal.key === undefined
+        ? undefined
+        : { id: principal.key, account: `${principal.tenant.id}/${principal.key}` };
     case 'human':
       return principal.human && { id: principal.human.id, account: spaced(principal, principal.human) };
     case 'agent':

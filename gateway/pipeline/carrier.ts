@@ -50,4 +50,3 @@ export function heartbeat(ms: number, beat: () => void): () => void {
   timer.unref();
   return () => clearInterval(timer);
 }
-

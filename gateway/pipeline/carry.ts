@@ -60,11 +60,22 @@ export async function carry(carriage: Carriage): Promise<Outcome> {
 const broken: Outcome = { ...NOT_SERVED, ending: 'upstream_broke', served: true };
 
 /** Undefined where the upstream was certainly not reached; then `carriage.trail` holds the fault. */
-async function send({ gate, route, arrival, caller, permit, trail, reply }: Carriage, carrier: Carrier): Promise<UpstreamReply | undefined> {
+async function send(
+  { gate, route, arrival, caller, permit, trail, reply }: Carriage,
+  carrier: Carrier,
+): Promise<UpstreamReply | undefined> {
   gate.metrics.overhead(trail.elapsedMs() / 1000);
   try {
     const { method, headers } = arrival;
-    const out = { gate, claim: route, method, headers, ownsGatewayKey: caller.ownsGatewayKey, permit, signal: carrier.signal };
+    const out = {
+      gate,
+      claim: route,
+      method,
+      headers,
+      ownsGatewayKey: caller.ownsGatewayKey,
+      permit,
+      signal: carrier.signal,
+    };
     return await dispatch(out, (n) => n > 1 && trail.note(`upstream attempt ${n}`));
   } catch (error) {
     if (!(error instanceof Fault) || error.code !== 'TG_UPSTREAM_UNREACHABLE') throw error;
@@ -100,7 +111,12 @@ async function answer(carriage: Carriage, carrier: Carrier, upstream: UpstreamRe
   return refusal ? { ...outcome, ending: refusal.code === 'TG_POLICY_DENIED' ? 'denied' : outcome.ending } : outcome;
 }
 
-function sayUnary({ gate, reply, route, trail }: Carriage, upstream: UpstreamReply, body: Uint8Array, refusal: Fault | undefined): void {
+function sayUnary(
+  { gate, reply, route, trail }: Carriage,
+  upstream: UpstreamReply,
+  body: Uint8Array,
+  refusal: Fault | undefined,
+): void {
   if (refusal) {
     refuse(trail, refusal);
     sayRefusal(gate, trail, route.tongue, reply, refusal);
@@ -112,7 +128,11 @@ function sayUnary({ gate, reply, route, trail }: Carriage, upstream: UpstreamRep
 }
 
 /** An upstream's refusal, or an open route: head and body as they are. A refusal costs nothing (meter.md 3.2). */
-async function passThrough({ gate, reply, trail, hearing }: Carriage, carrier: Carrier, upstream: UpstreamReply): Promise<Outcome> {
+async function passThrough(
+  { gate, reply, trail, hearing }: Carriage,
+  carrier: Carrier,
+  upstream: UpstreamReply,
+): Promise<Outcome> {
   reply.head(upstream.status, { ...upstream.headers, ...gateHeaders(trail) });
   for await (const chunk of upstream.body) {
     trail.firstByteTicks ??= gate.clock.ticks();
@@ -129,7 +149,10 @@ function keepLease(gate: Gateway, id: CallId | undefined): () => void {
   if (id === undefined) return () => {};
   return heartbeat(gate.limits.leaseMs / 3, () => {
     gate.ledger.renew(id, epochMs(gate.clock.now() + gate.limits.leaseMs)).catch((error: unknown) => {
-      gate.log.warn({ call: id, error: error instanceof Error ? error.message : 'unknown' }, 'a hold could not be renewed');
+      gate.log.warn(
+        { call: id, error: error instanceof Error ? error.message : 'unknown' },
+        'a hold could not be renewed',
+      );
     });
   });
 }

@@ -1,8 +1,8 @@
-import { nano, type Nano } from '../domain/scalars.ts';
 import type { Cost, RequestBound } from '../domain/pricing.ts';
+import type { EpochMs } from '../domain/scalars.ts';
+import { type Nano, nano } from '../domain/scalars.ts';
 import { summarize, type Usage, type UsageEntry } from '../domain/usage.ts';
 import type { Cashier } from '../price/cashier.ts';
-import type { EpochMs } from '../domain/scalars.ts';
 import type { Outcome } from './outcome.ts';
 
 export interface ChargeTerms {
@@ -23,13 +23,21 @@ export interface ChargeTerms {
  * hold, or more where the input that was seen together with the whole output cap would cost more (meter.md 3.2). A call that was
  * certainly not served costs nothing.
  */
-export function chargeOf(terms: ChargeTerms, outcome: Outcome): { readonly amount: Nano; readonly cost: Cost | undefined } {
+export function chargeOf(
+  terms: ChargeTerms,
+  outcome: Outcome,
+): { readonly amount: Nano; readonly cost: Cost | undefined } {
   if (!outcome.served) return { amount: nano(0n), cost: undefined };
   const { usage } = outcome;
   if (usage === undefined) return { amount: terms.held, cost: undefined };
   const cost = terms.cashier.cost(terms.provider, terms.model, usage, terms.at);
   if (usage.certainty === 'exact') return { amount: cost.total, cost };
-  const worst = terms.cashier.cost(terms.provider, terms.model, atOutputCap(usage, terms.outputCap, outcome.outputFloor), terms.at);
+  const worst = terms.cashier.cost(
+    terms.provider,
+    terms.model,
+    atOutputCap(usage, terms.outputCap, outcome.outputFloor),
+    terms.at,
+  );
   return { amount: largest(terms.held, cost.total, worst.total, ranAgain(terms, outcome.providerRuns)), cost };
 }
 

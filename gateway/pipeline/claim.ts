@@ -55,7 +55,9 @@ export function claim(gate: Gateway, method: string, url: string): Claim {
 
 /** Some providers are configured with their version in the base URL: it is not said twice. */
 function joined(basePath: string, path: string): string {
-  return /\/v[0-9]+[a-z0-9]*$/.test(basePath) ? basePath + path.replace(/^\/v[0-9]+[a-z0-9]*(?=\/)/, '') : basePath + path;
+  return /\/v[0-9]+[a-z0-9]*$/.test(basePath)
+    ? basePath + path.replace(/^\/v[0-9]+[a-z0-9]*(?=\/)/, '')
+    : basePath + path;
 }
 
 /** The tongue to refuse in when `claim` itself failed. */
@@ -73,9 +75,11 @@ export function tongueFor(gate: Gateway, url: string): Dialect | undefined {
 const UNSAFE = /(^|\/)\.{1,2}(\/|$)|%2e|%2f|%5c|\\|\/\//i;
 
 function openRoute(destination: Destination, method: string, path: string): string {
-  if (UNSAFE.test(path)) throw new Fault('TG_BAD_REQUEST', 'the path has empty, dotted or encoded segments; write it plainly');
+  if (UNSAFE.test(path))
+    throw new Fault('TG_BAD_REQUEST', 'the path has empty, dotted or encoded segments; write it plainly');
   const segments = path.split('/').filter(Boolean);
-  while (segments.length > 1 && /^v[0-9]+(beta)?$/.test(segments[0] as string) && segments[0] === segments[1]) segments.shift();
+  while (segments.length > 1 && /^v[0-9]+(beta)?$/.test(segments[0] as string) && segments[0] === segments[1])
+    segments.shift();
   const name = /^v[0-9]/.test(segments[0] ?? '') ? segments[1] : segments[0];
   const route = destination.routes.find((r) => r.name === name);
   if (!route) {
@@ -85,6 +89,9 @@ function openRoute(destination: Destination, method: string, path: string): stri
     );
   }
   if (!route.methods.includes(method))
-    throw new Fault('TG_METHOD', `route \`${name}\` of upstream \`${destination.name}\` is open for ${route.methods.join(', ')} only`);
+    throw new Fault(
+      'TG_METHOD',
+      `route \`${name}\` of upstream \`${destination.name}\` is open for ${route.methods.join(', ')} only`,
+    );
   return `/${segments.join('/')}`;
 }

@@ -1,8 +1,8 @@
-import type { BeginEntry } from '../domain/receipt.ts';
 import { nanoToUsd } from '../domain/money.ts';
 import type { Principal } from '../domain/principal.ts';
-import { summarize } from '../domain/usage.ts';
+import type { BeginEntry } from '../domain/receipt.ts';
 import type { Nano } from '../domain/scalars.ts';
+import { summarize } from '../domain/usage.ts';
 import type { Conversation, RunSpace } from '../ports/runs.ts';
 import { type ChargeTerms, chargeOf } from './charge.ts';
 import type { Gateway } from './gateway.ts';
@@ -27,7 +27,13 @@ export async function begin(gate: Gateway, trail: Trail, principal: Principal, h
 }
 
 /** Charges what the call came to. A ledger that does not answer keeps the hold, which lapses as a charge. Never throws. */
-export async function settle(gate: Gateway, trail: Trail, hold: Hold, terms: ChargeTerms, outcome: Outcome): Promise<Nano> {
+export async function settle(
+  gate: Gateway,
+  trail: Trail,
+  hold: Hold,
+  terms: ChargeTerms,
+  outcome: Outcome,
+): Promise<Nano> {
   const { amount, cost } = priced(gate, trail, terms, outcome);
   trail.cost = cost;
   trail.usage = outcome.usage;
@@ -41,7 +47,10 @@ export async function settle(gate: Gateway, trail: Trail, hold: Hold, terms: Cha
     }
     return amount;
   } catch (error) {
-    gate.log.error({ call: trail.id, error: reason(error) }, 'the ledger did not settle; the hold will lapse as a charge');
+    gate.log.error(
+      { call: trail.id, error: reason(error) },
+      'the ledger did not settle; the hold will lapse as a charge',
+    );
     trail.note('the ledger did not settle; the hold is the charge');
     if (hold.accounts.length > 0 && hold.amount > amount) trail.charged = hold.amount;
     return trail.charged;
@@ -76,7 +85,10 @@ export async function release(gate: Gateway, trail: Trail, held: Nano): Promise<
   try {
     await twice(() => gate.ledger.release(trail.id));
   } catch (error) {
-    gate.log.error({ call: trail.id, error: reason(error) }, 'the ledger did not release; the hold will lapse as a charge');
+    gate.log.error(
+      { call: trail.id, error: reason(error) },
+      'the ledger did not release; the hold will lapse as a charge',
+    );
     trail.note('the ledger did not release; the hold lapses as a charge');
     trail.charged = held;
   }
@@ -104,7 +116,10 @@ export function remember(gate: Gateway, turn: Turn, outcome: Outcome, charged: N
       requestHash,
     });
   } catch (error) {
-    gate.log.error({ error: reason(error) }, 'a run did not take in a finished call; what it knows of itself is behind');
+    gate.log.error(
+      { error: reason(error) },
+      'a run did not take in a finished call; what it knows of itself is behind',
+    );
   }
 }
 
@@ -115,7 +130,10 @@ export async function seal(gate: Gateway, trail: Trail): Promise<void> {
     await gate.spool.append(entry);
   } catch (error) {
     gate.metrics.spoolHealthy(false);
-    gate.log.error({ call: trail.id, error: reason(error) }, 'a receipt could not be sealed; the gate is not ready until the record works again');
+    gate.log.error(
+      { call: trail.id, error: reason(error) },
+      'a receipt could not be sealed; the gate is not ready until the record works again',
+    );
   }
   const tokens = trail.usage ? summarize(trail.usage) : { input: 0, output: 0, cache_read: 0, cache_write: 0 };
   gate.metrics.call({
@@ -132,4 +150,3 @@ export async function seal(gate: Gateway, trail: Trail): Promise<void> {
   });
   if (trail.fault) gate.metrics.fault(trail.fault);
 }
-

@@ -1,6 +1,6 @@
 import { Fault } from '../domain/fault.ts';
-import { JsonFault, parseStrict, type Splice } from '../domain/json-text.ts';
 import { isArray } from '../domain/json.ts';
+import { JsonFault, parseStrict, type Splice } from '../domain/json-text.ts';
 import type { Quote } from '../domain/pricing.ts';
 import type { JudgedAction } from '../domain/receipt.ts';
 import type { Nano } from '../domain/scalars.ts';
@@ -79,14 +79,26 @@ function isFresh({ gate, space, principal }: Bench, { action, record }: Judged):
 }
 
 /** Refuses the request where a verdict denies it, else lands all edits and reads the result again. */
-function settleEdits(bench: Bench, plea: Plea, reading: Reading, heard: readonly Heard[], more: readonly Splice[] = []): Reading {
-  const denied = heard.find(({ judged }) => judged.verdict.decision === 'deny' || judged.verdict.decision === 'escalate');
+function settleEdits(
+  bench: Bench,
+  plea: Plea,
+  reading: Reading,
+  heard: readonly Heard[],
+  more: readonly Splice[] = [],
+): Reading {
+  const denied = heard.find(
+    ({ judged }) => judged.verdict.decision === 'deny' || judged.verdict.decision === 'escalate',
+  );
   if (denied) throw denial(denied.judged.verdict, describe(denied.judged));
   const splices: Splice[] = [];
   try {
     for (const { judged, base } of heard) {
       const { edits } = judged.verdict;
-      splices.push(...(isArray(base) ? splicesAt('', editsOfTexts(base as readonly string[], edits)) : splicesAt(base as string, edits)));
+      splices.push(
+        ...(isArray(base)
+          ? splicesAt('', editsOfTexts(base as readonly string[], edits))
+          : splicesAt(base as string, edits)),
+      );
     }
     splices.push(...more);
     if (splices.length === 0) return reading;
@@ -97,7 +109,10 @@ function settleEdits(bench: Bench, plea: Plea, reading: Reading, heard: readonly
     bench.gate.log.warn({ error: error.message }, 'an edit could not land');
     const rule = heard.find(({ judged }) => judged.verdict.edits.length > 0)?.judged.verdict.rule;
     const why = 'an edit of this rule could not land in the request, so the call is refused';
-    throw new Fault('TG_POLICY_DENIED', `tollgate denied the request: ${why}`, error, { rule, reason: 'runtime_error:transform_failed' });
+    throw new Fault('TG_POLICY_DENIED', `tollgate denied the request: ${why}`, error, {
+      rule,
+      reason: 'runtime_error:transform_failed',
+    });
   }
 }
 
@@ -122,7 +137,10 @@ function capSplices(plea: Plea, reading: Reading, verdict: Verdict): Splice[] {
 }
 
 export function denial(verdict: Verdict, what: string): Fault {
-  return new Fault('TG_POLICY_DENIED', denialText(verdict, what), undefined, { rule: verdict.rule, reason: verdict.reason });
+  return new Fault('TG_POLICY_DENIED', denialText(verdict, what), undefined, {
+    rule: verdict.rule,
+    reason: verdict.reason,
+  });
 }
 
 function describe({ action }: Judged): string {
@@ -139,5 +157,8 @@ function describe({ action }: Judged): string {
 }
 
 function strictest(judged: readonly Judged[]): Verdict['decision'] {
-  return judged.reduce<Verdict['decision']>((worst, { verdict }) => (severity(verdict.decision) > severity(worst) ? verdict.decision : worst), 'allow');
+  return judged.reduce<Verdict['decision']>(
+    (worst, { verdict }) => (severity(verdict.decision) > severity(worst) ? verdict.decision : worst),
+    'allow',
+  );
 }

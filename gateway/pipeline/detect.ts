@@ -38,7 +38,10 @@ export class Noses {
     try {
       for (const finding of this.#scan(detector, part.text)) placed.push({ ...finding, at: part.at, status: 'found' });
     } catch (error) {
-      this.#log.error({ detector: detector.name, error: error instanceof Error ? error.name : 'unknown' }, 'a detector failed; rules take its kinds as found');
+      this.#log.error(
+        { detector: detector.name, error: error instanceof Error ? error.name : 'unknown' },
+        'a detector failed; rules take its kinds as found',
+      );
       placed.push(...unknown(detector.kinds, part));
     }
   }
@@ -60,5 +63,12 @@ export class Noses {
 }
 
 function unknown(kinds: readonly string[], part: TextPart): PlacedFinding[] {
-  return kinds.map((kind) => ({ kind, start: 0, end: part.text.length, confidence: 0, at: part.at, status: 'unknown' }));
+  return kinds.map((kind) => ({
+    kind,
+    start: 0,
+    end: part.text.length,
+    confidence: 0,
+    at: part.at,
+    status: 'unknown',
+  }));
 }

@@ -1,14 +1,14 @@
-import { Fault } from '../domain/fault.ts';
-import { parseStrict, requireObject, JsonFault } from '../domain/json-text.ts';
 import type { ModelRef } from '../domain/action.ts';
+import { Fault } from '../domain/fault.ts';
+import { JsonFault, parseStrict, requireObject } from '../domain/json-text.ts';
 import type { Quote } from '../domain/pricing.ts';
 import type { Principal } from '../domain/principal.ts';
 import { nano } from '../domain/scalars.ts';
 import type { Dialect, Reading } from '../ports/dialect.ts';
 import type { Arrival } from '../ports/identity.ts';
 import type { RunSpace, StepTicket } from '../ports/runs.ts';
-import { type Claim, claim, tongueFor } from './claim.ts';
 import { carry } from './carry.ts';
+import { type Claim, claim, tongueFor } from './claim.ts';
 import { begin, release, remember, seal, settle } from './conclude.ts';
 import { decide, permitOpenRoute } from './decide.ts';
 import type { Noses } from './detect.ts';
@@ -16,9 +16,9 @@ import { callFacts } from './facts.ts';
 import type { Gateway } from './gateway.ts';
 import { digestOf } from './identities.ts';
 import type { Bench } from './judgement.ts';
-import { modelOf } from './request-actions.ts';
 import { NOT_SERVED, type Outcome } from './outcome.ts';
 import type { Reply } from './reply.ts';
+import { modelOf } from './request-actions.ts';
 import { type Hold, reserve } from './reserve.ts';
 import { refuse, sayRefusal } from './say.ts';
 import { Trail } from './trail.ts';
@@ -53,7 +53,15 @@ export async function exchange(gate: Gateway, noses: Noses, call: Call, reply: R
 }
 
 /** A call in a known language: every beat of the corridor. */
-async function governed(gate: Gateway, noses: Noses, trail: Trail, route: Claim, dialect: Dialect, call: Call, reply: Reply): Promise<void> {
+async function governed(
+  gate: Gateway,
+  noses: Noses,
+  trail: Trail,
+  route: Claim,
+  dialect: Dialect,
+  call: Call,
+  reply: Reply,
+): Promise<void> {
   const { arrival } = call;
   const caller = await gate.identity.authenticate(arrival, dialect.credentialHeaders);
   const reading = read(dialect, call);
@@ -77,7 +85,13 @@ async function governed(gate: Gateway, noses: Noses, trail: Trail, route: Claim,
   const hold = await held(gate, trail, principal, quote, model);
 
   const { bench, verdict } = await judged(gate, trail, hold, async () => {
-    const bench: Bench = { gate, noses, principal, space, facts: callFacts(principal, arrival, route.upstreamPath, quote, hold.balances, trail.at) };
+    const bench: Bench = {
+      gate,
+      noses,
+      principal,
+      space,
+      facts: callFacts(principal, arrival, route.upstreamPath, quote, hold.balances, trail.at),
+    };
     const verdict = decide(bench, {
       reading,
       dialect,
@@ -107,7 +121,19 @@ async function governed(gate: Gateway, noses: Noses, trail: Trail, route: Claim,
   const hearing = { bench, dialect, model: modelOf(carried, provider), asked: carried, record: trail.record };
   let outcome: Outcome = { ...NOT_SERVED, served: true, ending: 'upstream_broke' };
   try {
-    outcome = await carry({ gate, route, arrival, caller, permit: verdict.permit, reading: carried, hearing, terms, trail, reply, leaseOf: trail.id });
+    outcome = await carry({
+      gate,
+      route,
+      arrival,
+      caller,
+      permit: verdict.permit,
+      reading: carried,
+      hearing,
+      terms,
+      trail,
+      reply,
+      leaseOf: trail.id,
+    });
   } finally {
     trail.ending = outcome.ending;
     const charged = await settle(gate, trail, hold, terms, outcome);
@@ -118,7 +144,11 @@ async function governed(gate: Gateway, noses: Noses, trail: Trail, route: Claim,
 /** A route the operator declared open: identified and recorded, carried as it is. */
 async function declared(gate: Gateway, trail: Trail, route: Claim, call: Call, reply: Reply): Promise<void> {
   const caller = await gate.identity.authenticate(call.arrival, route.tongue.credentialHeaders);
-  const principal = gate.identity.attribute(caller, call.arrival, route.labels, { asserted: {}, infer: () => undefined, freshRun: () => '-' });
+  const principal = gate.identity.attribute(caller, call.arrival, route.labels, {
+    asserted: {},
+    infer: () => undefined,
+    freshRun: () => '-',
+  });
   trail.principal = principal;
   const hold: Hold = { amount: nano(0n), accounts: [], balances: [] };
   await begin(gate, trail, principal, hold);
@@ -132,25 +162,45 @@ const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 function read(dialect: Dialect, { body, arrival }: Call): Reading {
   const coding = arrival.headers['content-encoding'];
   if (coding !== undefined && coding !== 'identity')
-    throw new Fault('TG_BAD_REQUEST', `header \`content-encoding: ${String(coding)}\` is not accepted here; send the body uncompressed`);
+    throw new Fault(
+      'TG_BAD_REQUEST',
+      `header \`content-encoding: ${String(coding)}\` is not accepted here; send the body uncompressed`,
+    );
   try {
     return dialect.read(requireObject(parseStrict(utf8.decode(body))), body.length, arrival.headers);
   } catch (error) {
-    if (error instanceof JsonFault) throw new Fault('TG_BAD_REQUEST', `the request body cannot be accepted: ${error.message} (at character ${error.at})`, error);
+    if (error instanceof JsonFault)
+      throw new Fault(
+        'TG_BAD_REQUEST',
+        `the request body cannot be accepted: ${error.message} (at character ${error.at})`,
+        error,
+      );
     if (error instanceof TypeError) throw new Fault('TG_BAD_REQUEST', 'the request body is not valid UTF-8', error);
     throw error;
   }
 }
 
-function enter(gate: Gateway, trail: Trail, space: RunSpace, principal: Principal, arrival: Arrival, requestHash: string): StepTicket {
+function enter(
+  gate: Gateway,
+  trail: Trail,
+  space: RunSpace,
+  principal: Principal,
+  arrival: Arrival,
+  requestHash: string,
+): StepTicket {
   trail.principal = principal;
   for (const conflict of principal.conflicts) gate.metrics.identityConflict(conflict.split('=')[0] as string);
   const stopped = gate.runs.halted(space, principal.run.id, principal.agent.id, principal.human?.id);
   if (stopped) {
-    throw new Fault('TG_POLICY_DENIED', `tollgate halted this ${stopped}; nothing more is carried for it until an operator lifts the halt`, undefined, {
-      rule: `halt/${stopped}`,
-      reason: 'halted',
-    });
+    throw new Fault(
+      'TG_POLICY_DENIED',
+      `tollgate halted this ${stopped}; nothing more is carried for it until an operator lifts the halt`,
+      undefined,
+      {
+        rule: `halt/${stopped}`,
+        reason: 'halted',
+      },
+    );
   }
   const retries = Number(arrival.headers['x-stainless-retry-count'] ?? 0);
   const ticket = gate.runs.enter(space, principal.run.id, trail.at, requestHash, retries > 0);
@@ -167,10 +217,15 @@ function mustFit(gate: Gateway, provider: string, reading: Reading, trail: Trail
     if (hold.amount < (trail.quote?.max ?? 0n)) trail.clampedTo = reading.bound.outputCap;
     return;
   }
-  throw new Fault('TG_POLICY_DENIED', 'tollgate denied the call: an edit made it dearer than what its budgets hold for it', undefined, {
-    rule: 'budget/edit',
-    reason: 'runtime_error:transform_failed',
-  });
+  throw new Fault(
+    'TG_POLICY_DENIED',
+    'tollgate denied the call: an edit made it dearer than what its budgets hold for it',
+    undefined,
+    {
+      rule: 'budget/edit',
+      reason: 'runtime_error:transform_failed',
+    },
+  );
 }
 
 /** Runs a beat that comes after the reservation; if it refuses, the hold is given back. */
@@ -192,4 +247,3 @@ async function held(gate: Gateway, trail: Trail, principal: Principal, quote: Qu
     throw error;
   }
 }
-

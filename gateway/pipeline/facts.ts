@@ -21,14 +21,16 @@ export interface ReplyFacts {
 }
 
 const NO_REPLY: ReplyFacts = { usage: { input: 0, output: 0, cache_read: 0, cache_write: 0 }, cost_usd: 0 };
-const SECRET_HEADERS = /^(authorization|proxy-authorization|cookie|x-api-key|api-key|x-goog-api-key|x-tollgate-key|x-acp-key|x-bf-vk)$/;
+const SECRET_HEADERS =
+  /^(authorization|proxy-authorization|cookie|x-api-key|api-key|x-goog-api-key|x-tollgate-key|x-acp-key|x-bf-vk)$/;
 
 /** Headers as rules see them: one string each, credentials left out. */
 function visibleHeaders(headers: Headers): Record<string, string> {
   const visible: Record<string, string> = {};
   for (const name in headers) {
     const value = headers[name];
-    if (value !== undefined && !SECRET_HEADERS.test(name)) visible[name] = typeof value === 'string' ? value : value.join(', ');
+    if (value !== undefined && !SECRET_HEADERS.test(name))
+      visible[name] = typeof value === 'string' ? value : value.join(', ');
   }
   return visible;
 }
@@ -47,7 +49,12 @@ export function callFacts(
     now,
     request: { headers: visibleHeaders(arrival.headers), path, ip: arrival.ip },
     agent: { id: agent.id, name: agent.id, tier: '', verified: agent.assurance === 'verified' },
-    human: { id: human?.id ?? '', email: human?.id.includes('@') ? human.id : '', groups: [], verified: human?.assurance === 'verified' },
+    human: {
+      id: human?.id ?? '',
+      email: human?.id.includes('@') ? human.id : '',
+      groups: [],
+      verified: human?.assurance === 'verified',
+    },
     tenant: { id: tenant.id },
     delegation: { depth: 0, chain: [], scopes: [] },
     budget: budgetFacts(balances, now),

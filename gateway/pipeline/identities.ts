@@ -12,7 +12,11 @@ export const digestOf = (text: string | Uint8Array): Digest => `sha256:${hash('s
  * The identity of an action: SHA-256 over the RFC 8785 form of who does what with which arguments (actions.md 2). Never the clock
  * or a counter, so that a retry of the same action has the same one. A whole body enters by the digest of its bytes (ADR 0014).
  */
-export function actionIdentity(action: Pick<Action, 'point' | 'plane' | 'tool' | 'model'>, principal: Principal, target: Json): Digest {
+export function actionIdentity(
+  action: Pick<Action, 'point' | 'plane' | 'tool' | 'model'>,
+  principal: Principal,
+  target: Json,
+): Digest {
   return digestOf(
     canonical({
       point: action.point,

@@ -47,7 +47,8 @@ export const sightingOf = (tool: string, args: Json): ToolSighting => ({
 export function judge(bench: Bench, action: Action, options: JudgeOptions = {}): Judged {
   const { gate, facts } = bench;
   const relevance = gate.judge.relevance(selectionOf(facts, action));
-  const sighting = action.point === 'pre_tool_call' && action.tool ? sightingOf(action.tool.name, action.target) : undefined;
+  const sighting =
+    action.point === 'pre_tool_call' && action.tool ? sightingOf(action.tool.name, action.target) : undefined;
   let findings: readonly PlacedFinding[] = options.findings ?? [];
   let verdict: Verdict = ALLOWED;
   if (relevance.any || relevance.binding) {
@@ -68,7 +69,8 @@ export function judge(bench: Bench, action: Action, options: JudgeOptions = {}):
 function enact({ gate, principal, space, facts }: Bench, verdict: Verdict): void {
   if (verdict.halt === 'run') gate.runs.halt('run', `${space.tenant}/${space.key}/${principal.run.id}`);
   else if (verdict.halt === 'agent') gate.runs.halt('agent', `${space.tenant}/${principal.agent.id}`);
-  else if (verdict.halt === 'human' && principal.human) gate.runs.halt('human', `${space.tenant}/${principal.human.id}`);
+  else if (verdict.halt === 'human' && principal.human)
+    gate.runs.halt('human', `${space.tenant}/${principal.human.id}`);
   if (verdict.labels.length > 0) gate.runs.label(space, principal.run.id, verdict.labels, facts.now);
 }
 

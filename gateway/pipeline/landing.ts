@@ -23,4 +23,5 @@ export function editsOfTexts(places: readonly Pointer[], edits: readonly Edit[])
 }
 
 /** The text with all splices made. Throws a RangeError where one cannot land. */
-export const land = (text: string, splices: readonly Splice[]): string => (splices.length === 0 ? text : spliceAll(text, splices));
+export const land = (text: string, splices: readonly Splice[]): string =>
+  splices.length === 0 ? text : spliceAll(text, splices);

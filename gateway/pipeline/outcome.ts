@@ -1,7 +1,7 @@
-import type { MessageMark } from '../ports/dialect.ts';
 import type { FaultCode } from '../domain/fault.ts';
 import type { Ending } from '../domain/receipt.ts';
 import type { Usage } from '../domain/usage.ts';
+import type { MessageMark } from '../ports/dialect.ts';
 
 /** What carrying a call came to. */
 export interface Outcome {
@@ -21,4 +21,11 @@ export interface Outcome {
   readonly issuedIds: readonly string[];
 }
 
-export const NOT_SERVED: Outcome = { ending: 'upstream_error', usage: undefined, served: false, outputFloor: 0, providerRuns: 0, issuedIds: [] };
+export const NOT_SERVED: Outcome = {
+  ending: 'upstream_error',
+  usage: undefined,
+  served: false,
+  outputFloor: 0,
+  providerRuns: 0,
+  issuedIds: [],
+};

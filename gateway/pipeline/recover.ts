@@ -81,7 +81,12 @@ export async function recover(parts: RecoveryParts): Promise<Recovered> {
   return { lapsed: open.length, indexed, released: strays.length };
 }
 
-const holdOf = ({ id, at, hold }: BeginEntry): RecordedHold => ({ id, at, amount: nano(BigInt(hold.amount)), accounts: hold.accounts });
+const holdOf = ({ id, at, hold }: BeginEntry): RecordedHold => ({
+  id,
+  at,
+  amount: nano(BigInt(hold.amount)),
+  accounts: hold.accounts,
+});
 
 /** The receipt of a call whose gate died while it was carried: what it may have cost at most is its charge, unless it was settled. */
 function lapsedSeal(entry: BeginEntry, charged: Nano, { policy, prices }: RecoveryParts): SealEntry {

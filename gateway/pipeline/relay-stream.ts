@@ -1,4 +1,4 @@
-import { Fault, type FaultCode, FAULTS } from '../domain/fault.ts';
+import { FAULTS, Fault, type FaultCode } from '../domain/fault.ts';
 import type { Ending } from '../domain/receipt.ts';
 import type { Verdict } from '../domain/verdict.ts';
 import type { Frame, Saying, StreamReader } from '../ports/dialect.ts';
@@ -44,7 +44,8 @@ export async function relayStream(relay: StreamRelay, upstream: UpstreamReply): 
     writing = false;
   };
   // a reader that takes nothing needs no sign of life
-  const silent = (): boolean => stream.review.holding && !writing && gate.clock.ticks() - lastWrite >= gate.limits.keepAliveMs;
+  const silent = (): boolean =>
+    stream.review.holding && !writing && gate.clock.ticks() - lastWrite >= gate.limits.keepAliveMs;
   const stop = heartbeat(gate.limits.keepAliveMs / 2, () => {
     if (!silent()) return;
     write([hearing.dialect.keepAlive]).catch((error: unknown) => {
@@ -60,7 +61,13 @@ export async function relayStream(relay: StreamRelay, upstream: UpstreamReply): 
     stop();
   }
   if (!cut && stream.review.holding && !reader.finished()) {
-    cut = { ending: 'upstream_broke', saying: saying('TG_UPSTREAM_BROKE', 'the upstream ended its answer in the middle; what was incomplete is withheld') };
+    cut = {
+      ending: 'upstream_broke',
+      saying: saying(
+        'TG_UPSTREAM_BROKE',
+        'the upstream ended its answer in the middle; what was incomplete is withheld',
+      ),
+    };
   }
   if (cut) carrier.abort();
   if (cut?.saying && !carrier.callerLeft) await write([hearing.dialect.errorEvents(cut.saying)]);
@@ -114,7 +121,9 @@ function isWhole({ bytes }: Frame): boolean {
 }
 
 function denied(verdict: Verdict | undefined): Cut {
-  const message = verdict ? denialText(verdict, 'the rest of this answer') : 'tollgate withheld the rest of this answer';
+  const message = verdict
+    ? denialText(verdict, 'the rest of this answer')
+    : 'tollgate withheld the rest of this answer';
   return { ending: 'cut', saying: saying('TG_POLICY_DENIED', message, verdict) };
 }
 
@@ -127,20 +136,37 @@ function halted({ hearing: { bench } }: StreamRelay): Cut | undefined {
   const { gate, space, principal } = bench;
   const what = gate.runs.halted(space, principal.run.id, principal.agent.id, principal.human?.id);
   if (!what) return undefined;
-  return { ending: 'cut', saying: saying('TG_POLICY_DENIED', `tollgate halted this ${what}; nothing more is carried for it`) };
+  return {
+    ending: 'cut',
+    saying: saying('TG_POLICY_DENIED', `tollgate halted this ${what}; nothing more is carried for it`),
+  };
 }
 
 /** The upstream broke or the reader failed in mid-stream. */
 function broken({ carrier, hearing }: StreamRelay, error: unknown): Cut {
   if (carrier.callerLeft) return { ending: 'client_left' };
   if (error instanceof Fault) return { ending: 'upstream_broke', saying: saying(error.code, error.message) };
-  hearing.bench.gate.log.error({ error: error instanceof Error ? error.stack : String(error) }, 'reading a stream failed; it was cut and its hold is the charge');
-  return { ending: 'cut', saying: saying('TG_INTERNAL', 'tollgate could not read this stream any further, so it was cut') };
+  hearing.bench.gate.log.error(
+    { error: error instanceof Error ? error.stack : String(error) },
+    'reading a stream failed; it was cut and its hold is the charge',
+  );
+  return {
+    ending: 'cut',
+    saying: saying('TG_INTERNAL', 'tollgate could not read this stream any further, so it was cut'),
+  };
 }
 
 function outcomeOf(reader: StreamReader, cut: Cut | undefined, carrier: Carrier): Outcome {
   const complete = reader.finished();
-  const ending = cut?.ending ?? (carrier.callerLeft ? 'client_left' : complete ? 'completed' : reader.failed() ? 'upstream_error' : 'upstream_broke');
+  const ending =
+    cut?.ending ??
+    (carrier.callerLeft
+      ? 'client_left'
+      : complete
+        ? 'completed'
+        : reader.failed()
+          ? 'upstream_error'
+          : 'upstream_broke');
   return {
     ending,
     usage: reader.usage(),

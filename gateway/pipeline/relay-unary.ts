@@ -28,14 +28,25 @@ export async function readWhole(upstream: UpstreamReply, limit: number, carrier:
     chunks.push(chunk);
     size += chunk.length;
     if (carrier.callerLeft) carrier.drained(chunk.length);
-    if (size > limit) throw new Fault('TG_UPSTREAM_UNREADABLE', `the answer is larger than ${limit} bytes; raise \`limits.reply_mb\` or ask for a stream`);
+    if (size > limit)
+      throw new Fault(
+        'TG_UPSTREAM_UNREADABLE',
+        `the answer is larger than ${limit} bytes; raise \`limits.reply_mb\` or ask for a stream`,
+      );
   }
   return chunks.length === 1 ? (chunks[0] as Uint8Array) : Buffer.concat(chunks);
 }
 
 /** What rules may read about a reply's cost. */
 export function replyFacts(terms: ChargeTerms, usage: Usage): ReplyFacts {
-  const { amount } = chargeOf(terms, { ending: 'completed', usage: { ...usage, certainty: 'exact' }, served: true, outputFloor: 0, providerRuns: 0, issuedIds: [] });
+  const { amount } = chargeOf(terms, {
+    ending: 'completed',
+    usage: { ...usage, certainty: 'exact' },
+    served: true,
+    outputFloor: 0,
+    providerRuns: 0,
+    issuedIds: [],
+  });
   return { usage: summarize(usage), cost_usd: nanoToNumber(amount) };
 }
 
@@ -50,15 +61,28 @@ export function hearUnary(hearing: Hearing, terms: ChargeTerms, bytes: Uint8Arra
     return { outcome: outcomeOf(reading), body: text === doc.text ? bytes : new TextEncoder().encode(text) };
   } catch (error) {
     const refusal =
-      error instanceof Fault ? error
-      : error instanceof JsonFault || error instanceof TypeError ? new Fault('TG_UPSTREAM_UNREADABLE', 'the answer of the upstream is not readable JSON, so it cannot be metered', error)
-      : undefined;
+      error instanceof Fault
+        ? error
+        : error instanceof JsonFault || error instanceof TypeError
+          ? new Fault(
+              'TG_UPSTREAM_UNREADABLE',
+              'the answer of the upstream is not readable JSON, so it cannot be metered',
+              error,
+            )
+          : undefined;
     if (!refusal) throw error;
     return { outcome: reading ? outcomeOf(reading) : unread, body: new Uint8Array(0), refusal };
   }
 }
 
-const unread: Outcome = { ending: 'upstream_broke', usage: undefined, served: true, outputFloor: 0, providerRuns: 0, issuedIds: [] };
+const unread: Outcome = {
+  ending: 'upstream_broke',
+  usage: undefined,
+  served: true,
+  outputFloor: 0,
+  providerRuns: 0,
+  issuedIds: [],
+};
 
 function outcomeOf(reading: ReplyReading): Outcome {
   return {

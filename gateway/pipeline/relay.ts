@@ -31,7 +31,8 @@ export async function dispatch(out: Dispatch, onAttempt: (n: number) => void): P
     try {
       return await out.gate.upstream.send(request);
     } catch (error) {
-      const again = error instanceof Fault && error.code === 'TG_UPSTREAM_UNREACHABLE' && n < ATTEMPTS && !out.signal.aborted;
+      const again =
+        error instanceof Fault && error.code === 'TG_UPSTREAM_UNREACHABLE' && n < ATTEMPTS && !out.signal.aborted;
       if (!again) throw error;
       await pause(PAUSE_MS * 2 ** (n - 1), out.signal);
     }

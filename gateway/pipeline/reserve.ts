@@ -1,6 +1,6 @@
+import type { ModelRef } from '../domain/action.ts';
 import { Fault } from '../domain/fault.ts';
 import { nanoToUsd } from '../domain/money.ts';
-import type { ModelRef } from '../domain/action.ts';
 import type { Quote } from '../domain/pricing.ts';
 import type { Principal } from '../domain/principal.ts';
 import { epochMs, type Nano, nano } from '../domain/scalars.ts';
@@ -29,7 +29,13 @@ function leastOf(quote: Quote, minUseful: number): Nano {
  * Holds the quote in every budget of the principal, or what fits of it where that is still useful. Throws a Fault
  * (`TG_BUDGET_EXCEEDED`) that names the budget; the refusal is a judged action of the call like any other denial.
  */
-export async function reserve(gate: Gateway, trail: Trail, principal: Principal, quote: Quote, model: ModelRef): Promise<Hold> {
+export async function reserve(
+  gate: Gateway,
+  trail: Trail,
+  principal: Principal,
+  quote: Quote,
+  model: ModelRef,
+): Promise<Hold> {
   const { id, at } = trail;
   const accounts = accountsOf(gate.budgets, principal, at);
   const first = accounts[0];
@@ -42,7 +48,8 @@ export async function reserve(gate: Gateway, trail: Trail, principal: Principal,
     least: leastOf(quote, gate.limits.minUseful),
     lapsesAt: epochMs(at + gate.limits.leaseMs),
   });
-  if (!answer.granted) throw refusal(trail, principal, model, answer.short.account, short(answer.short, answer.left, quote));
+  if (!answer.granted)
+    throw refusal(trail, principal, model, answer.short.account, short(answer.short, answer.left, quote));
   return { amount: answer.amount, accounts, balances: answer.balances };
 }
 
@@ -69,12 +76,10 @@ function short({ account, spent, held }: Balance, rest: Nano, quote: Quote): str
   const busy = held > 0n ? ` and $${nanoToUsd(held)} is held by calls in flight` : '';
   return (
     `tollgate denied the call: the ${account.scope} budget of $${nanoToUsd(account.limit)} (${account.window}${resets}) has $${nanoToUsd(rest)} left; ` +
-      `$${nanoToUsd(spent)} is spent${busy}, and this call could cost up to $${nanoToUsd(quote.max)}; ask for less output, stop here, or have the limit raised`
+    `$${nanoToUsd(spent)} is spent${busy}, and this call could cost up to $${nanoToUsd(quote.max)}; ask for less output, stop here, or have the limit raised`
   );
 }
 
 function unbounded(account: Account, quote: Quote): string {
-  return (
-    `tollgate denied the call: it has no upper bound (${quote.note ?? 'a provider-run tool without a limit'}) and the ${account.scope} budget of $${nanoToUsd(account.limit)} is hard; set \`max_uses\` or leave the tool out`
-  );
+  return `tollgate denied the call: it has no upper bound (${quote.note ?? 'a provider-run tool without a limit'}) and the ${account.scope} budget of $${nanoToUsd(account.limit)} is hard; set \`max_uses\` or leave the tool out`;
 }

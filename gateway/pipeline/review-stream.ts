@@ -29,7 +29,9 @@ export class StreamHearing {
     this.#hearing = hearing;
     this.#reader = reader;
     const { bench, model } = hearing;
-    const relevance = TEXT_POINTS.map((point) => bench.gate.judge.relevance(selectionOf(bench.facts, { point, model })));
+    const relevance = TEXT_POINTS.map((point) =>
+      bench.gate.judge.relevance(selectionOf(bench.facts, { point, model })),
+    );
     const needed = new Set(relevance.filter((r) => r.redacts || r.binding).flatMap((r) => r.detectors));
     this.review = new StreamReview(reader, {
       holdFinish: relevance.some((r) => r.binding),
@@ -37,7 +39,9 @@ export class StreamHearing {
         this.#calls += 1;
         return ruleCall(hearing, call);
       },
-      detectors: [...needed].map((name) => bench.gate.detectors.get(name)).filter((d): d is Detector => d !== undefined),
+      detectors: [...needed]
+        .map((name) => bench.gate.detectors.get(name))
+        .filter((d): d is Detector => d !== undefined),
       whole: relevance.some((r) => r.whole),
       ruleText: (text, findings) => this.#ruleText(text, findings),
     });
@@ -68,7 +72,8 @@ export class StreamHearing {
 
   #keep(point: TextPoint, judged: Judged): void {
     const before = this.#windows.get(point);
-    if (!before || severity(judged.verdict.decision) > severity(before.verdict.decision)) this.#windows.set(point, judged);
+    if (!before || severity(judged.verdict.decision) > severity(before.verdict.decision))
+      this.#windows.set(point, judged);
   }
 
   /**
@@ -80,18 +85,27 @@ export class StreamHearing {
     for (const point of TEXT_POINTS) {
       if (point === 'output' && (this.#calls > 0 || text === '')) continue;
       // what the windows judged is not judged again: findings are theirs
-      const judged = judge(this.#hearing.bench, streamedText(point, text, this.#hearing.model), { findings: [], reply: facts });
+      const judged = judge(this.#hearing.bench, streamedText(point, text, this.#hearing.model), {
+        findings: [],
+        reply: facts,
+      });
       const window = this.#windows.get(point);
       this.#record(judged, window);
-      if (this.#denied === undefined && (judged.verdict.decision === 'deny' || judged.verdict.decision === 'escalate')) this.#denied = judged.verdict;
+      if (this.#denied === undefined && (judged.verdict.decision === 'deny' || judged.verdict.decision === 'escalate'))
+        this.#denied = judged.verdict;
     }
     return this.#denied;
   }
 
   #record(final: Judged, window: Judged | undefined): void {
-    const strictest = window && severity(window.verdict.decision) > severity(final.verdict.decision) ? window.record : final.record;
+    const strictest =
+      window && severity(window.verdict.decision) > severity(final.verdict.decision) ? window.record : final.record;
     const findings = window?.record.findings;
-    const record: JudgedAction = { ...strictest, input_identity: final.record.input_identity, ...(findings && { findings }) };
+    const record: JudgedAction = {
+      ...strictest,
+      input_identity: final.record.input_identity,
+      ...(findings && { findings }),
+    };
     this.#hearing.record(record);
   }
 }

@@ -38,7 +38,10 @@ export function ruleCall({ bench, model, record }: Hearing, call: ProposedCall):
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
     const why = 'an edit of this rule could not land in the arguments';
-    return { kind: 'deny', text: `[tollgate denied the call of tool \`${call.tool}\` by rule \`${verdict.rule}\`: ${why}]` };
+    return {
+      kind: 'deny',
+      text: `[tollgate denied the call of tool \`${call.tool}\` by rule \`${verdict.rule}\`: ${why}]`,
+    };
   }
 }
 
@@ -48,12 +51,16 @@ export function ruleCall({ bench, model, record }: Hearing, call: ProposedCall):
  */
 export function reviewUnary(hearing: Hearing, doc: JsonText, first: ReplyReading, facts: ReplyFacts): string {
   const { bench, dialect, model, record } = hearing;
-  const answer = judge(bench, modelAnswer(doc.value, first, model), { identityTarget: bodyTarget(doc.text), reply: facts });
+  const answer = judge(bench, modelAnswer(doc.value, first, model), {
+    identityTarget: bodyTarget(doc.text),
+    reply: facts,
+  });
   record(answer.record);
   refuse(answer.verdict, 'the answer of the model');
   let { text } = doc;
   let reading = first;
-  if (answer.verdict.edits.length > 0) ({ text, reading } = reread(hearing, () => editTexts(dialect, text, answer.verdict.edits), answer.verdict));
+  if (answer.verdict.edits.length > 0)
+    ({ text, reading } = reread(hearing, () => editTexts(dialect, text, answer.verdict.edits), answer.verdict));
 
   if (reading.calls.length > 0) return reviewCalls(hearing, text, reading);
   if (reading.parts.length === 0) return text;
@@ -63,7 +70,11 @@ export function reviewUnary(hearing: Hearing, doc: JsonText, first: ReplyReading
   refuse(output.verdict, 'the output');
   if (output.verdict.edits.length === 0) return text;
   const base = text;
-  return reread(hearing, () => editTexts(hearing.dialect, base, editsOfTexts(places, output.verdict.edits)), output.verdict).text;
+  return reread(
+    hearing,
+    () => editTexts(hearing.dialect, base, editsOfTexts(places, output.verdict.edits)),
+    output.verdict,
+  ).text;
 }
 
 function reviewCalls(hearing: Hearing, text: string, reading: ReplyReading): string {
@@ -91,7 +102,11 @@ function refuse(verdict: Verdict, what: string): void {
   if (verdict.decision === 'deny' || verdict.decision === 'escalate') throw denial(verdict, what);
 }
 
-function reread({ dialect, asked }: Hearing, edit: () => string, verdict: Verdict): { text: string; reading: ReplyReading } {
+function reread(
+  { dialect, asked }: Hearing,
+  edit: () => string,
+  verdict: Verdict,
+): { text: string; reading: ReplyReading } {
   try {
     const text = edit();
     return { text, reading: dialect.readReply(parseStrict(text), asked) };

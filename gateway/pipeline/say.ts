@@ -18,15 +18,35 @@ export function gateHeaders(trail: Trail): Record<string, string> {
 export function refuse(trail: Trail, error: unknown): void {
   const fault = error instanceof Fault ? error : undefined;
   trail.fault = fault?.code ?? 'TG_INTERNAL';
-  const denied = fault?.code === 'TG_POLICY_DENIED' || fault?.code === 'TG_BUDGET_EXCEEDED' || fault?.code === 'TG_UNPRICED';
+  const denied =
+    fault?.code === 'TG_POLICY_DENIED' || fault?.code === 'TG_BUDGET_EXCEEDED' || fault?.code === 'TG_UNPRICED';
   if (trail.ending === 'refused' && denied) trail.ending = 'denied';
 }
 
 /** Says a refusal in the caller's tongue: an error answer, or an error event where a stream has begun. */
-export function sayRefusal(gate: Gateway, trail: Trail, tongue: Dialect | undefined, reply: Reply, error: unknown): void {
-  const fault = error instanceof Fault ? error : new Fault('TG_INTERNAL', 'tollgate failed inside; the call was not completed', error);
-  if (!(error instanceof Fault)) gate.log.error({ call: trail.id, error: error instanceof Error ? error.stack : String(error) }, 'a call failed inside the gate');
-  const saying: Saying = { code: fault.code, status: fault.status, message: fault.message, rule: fault.rule, reason: fault.reason };
+export function sayRefusal(
+  gate: Gateway,
+  trail: Trail,
+  tongue: Dialect | undefined,
+  reply: Reply,
+  error: unknown,
+): void {
+  const fault =
+    error instanceof Fault
+      ? error
+      : new Fault('TG_INTERNAL', 'tollgate failed inside; the call was not completed', error);
+  if (!(error instanceof Fault))
+    gate.log.error(
+      { call: trail.id, error: error instanceof Error ? error.stack : String(error) },
+      'a call failed inside the gate',
+    );
+  const saying: Saying = {
+    code: fault.code,
+    status: fault.status,
+    message: fault.message,
+    rule: fault.rule,
+    reason: fault.reason,
+  };
   if (reply.gone.aborted) {
     trail.ending = trail.ending === 'refused' ? 'client_left' : trail.ending;
     return;
@@ -37,7 +57,9 @@ export function sayRefusal(gate: Gateway, trail: Trail, tongue: Dialect | undefi
     return;
   }
   trail.status = fault.status;
-  const body = new TextEncoder().encode(tongue ? tongue.error(saying) : JSON.stringify({ error: { code: saying.code, message: saying.message } }));
+  const body = new TextEncoder().encode(
+    tongue ? tongue.error(saying) : JSON.stringify({ error: { code: saying.code, message: saying.message } }),
+  );
   reply.head(fault.status, {
     ...gateHeaders(trail),
     'content-type': 'application/json',

@@ -1,11 +1,14 @@
 import type { PlacedFinding } from '../domain/finding.ts';
 import type { Json } from '../domain/json.ts';
-import type { Frame, ProposedCall, StreamReader } from '../ports/dialect.ts';
 import type { Detector } from '../ports/detector.ts';
+import type { Frame, ProposedCall, StreamReader } from '../ports/dialect.ts';
 import { TextWindow, type WindowVerdict } from './text-window.ts';
 
 /** What became of a proposed tool call. */
-export type CallRuling = { readonly kind: 'pass' } | { readonly kind: 'deny'; readonly text: string } | { readonly kind: 'edit'; readonly args: Json };
+export type CallRuling =
+  | { readonly kind: 'pass' }
+  | { readonly kind: 'deny'; readonly text: string }
+  | { readonly kind: 'edit'; readonly args: Json };
 
 /** How a stream is to be reviewed; everything sync, so that frames keep their order. */
 export interface StreamRules {
@@ -74,7 +77,13 @@ export class StreamReview {
 
   /** Something could still be held or changed: half an event at the end of a stream may not slip by unread. */
   get binding(): boolean {
-    return this.#changed || this.#queue.length > 0 || this.#rules.detectors.length > 0 || this.#rules.whole || this.#rules.holdFinish;
+    return (
+      this.#changed ||
+      this.#queue.length > 0 ||
+      this.#rules.detectors.length > 0 ||
+      this.#rules.whole ||
+      this.#rules.holdFinish
+    );
   }
 
   /** The reply is complete and may end: all text is certain; what is still undecided was never completed and stays here. */
@@ -136,7 +145,8 @@ export class StreamReview {
     const kept: Waiting[] = [];
     for (const waiting of this.#queue) {
       const { frame } = waiting;
-      const stuck = barrier || (frame.lanes.length === 0 ? kept.length > 0 : frame.lanes.some((lane) => blocked.has(lane)));
+      const stuck =
+        barrier || (frame.lanes.length === 0 ? kept.length > 0 : frame.lanes.some((lane) => blocked.has(lane)));
       if (stuck || !this.#ready(waiting)) {
         kept.push(waiting);
         if (frame.lanes.length === 0) barrier = true;
@@ -166,4 +176,3 @@ export class StreamReview {
     if (bytes.length > 0) out.push(bytes);
   }
 }
-

@@ -1,6 +1,6 @@
 import type { PlacedFinding } from '../domain/finding.ts';
-import type { Frame } from '../ports/dialect.ts';
 import type { Detector } from '../ports/detector.ts';
+import type { Frame } from '../ports/dialect.ts';
 
 /** What a judgement of one certain stretch of text says: the text to send, or that nothing more may be sent. */
 export type WindowVerdict = { readonly text: string } | 'deny';

@@ -5,7 +5,7 @@ import type { Principal } from '../domain/principal.ts';
 import type { Ending, JudgedAction, SealEntry } from '../domain/receipt.ts';
 import { type CallId, type EpochMs, type Nano, nano } from '../domain/scalars.ts';
 import type { Usage } from '../domain/usage.ts';
-import { severity, type Decision } from '../domain/verdict.ts';
+import { type Decision, severity } from '../domain/verdict.ts';
 import type { Gateway } from './gateway.ts';
 
 /**
@@ -56,9 +56,11 @@ export class Trail {
 
   /** The strictest decision so far. */
   get decision(): Decision {
-    return this.#actions.reduce<Decision>((worst, a) => (severity(a.decision) > severity(worst) ? a.decision : worst), 'allow');
+    return this.#actions.reduce<Decision>(
+      (worst, a) => (severity(a.decision) > severity(worst) ? a.decision : worst),
+      'allow',
+    );
   }
-
 
   elapsedMs(): number {
     return this.#gate.clock.ticks() - this.#startedTicks;

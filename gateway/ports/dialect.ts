@@ -1,5 +1,4 @@
-import type { TextPart } from '../domain/action.ts';
-import type { Edit } from '../domain/action.ts';
+import type { Edit, TextPart } from '../domain/action.ts';
 import type { FaultCode } from '../domain/fault.ts';
 import type { Json, JsonText } from '../domain/json.ts';
 import type { Splice } from '../domain/json-text.ts';

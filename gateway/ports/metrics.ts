@@ -1,7 +1,7 @@
-import type { Decision } from '../domain/verdict.ts';
-import type { FaultCode } from '../domain/fault.ts';
 import type { Point } from '../domain/action.ts';
+import type { FaultCode } from '../domain/fault.ts';
 import type { Nano } from '../domain/scalars.ts';
+import type { Decision } from '../domain/verdict.ts';
 
 /** What the gate counts. Ids of runs, humans and keys never become labels. */
 export interface Metrics {
@@ -13,7 +13,12 @@ export interface Metrics {
     readonly ending: string;
     readonly seconds: number;
     readonly cost: Nano;
-    readonly tokens: { readonly input: number; readonly output: number; readonly cache_read: number; readonly cache_write: number };
+    readonly tokens: {
+      readonly input: number;
+      readonly output: number;
+      readonly cache_read: number;
+      readonly cache_write: number;
+    };
     readonly agent: string;
     readonly tenant: string;
   }): void;

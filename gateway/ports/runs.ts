@@ -1,6 +1,6 @@
-import type { MessageMark } from './dialect.ts';
 import type { EpochMs, Nano } from '../domain/scalars.ts';
 import type { RunFacts } from '../domain/snapshot.ts';
+import type { MessageMark } from './dialect.ts';
 
 /** Where a run's id is unique: two keys that send the same id have two runs. */
 export interface RunSpace {

@@ -2,8 +2,8 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { Duplex } from 'node:stream';
 import { setTimeout } from 'node:timers/promises';
 import { Fault } from '../domain/fault.ts';
-import type { Headers } from '../ports/dialect.ts';
 import type { Reply } from '../pipeline/reply.ts';
+import type { Headers } from '../ports/dialect.ts';
 import { readBody } from './read-body.ts';
 import { type SocketReply, socketReply } from './socket-reply.ts';
 
@@ -33,16 +33,22 @@ export function openDataDoor(options: DoorOptions): DataDoor {
   let draining = false;
   const inFlight = new Map<SocketReply, Promise<void>>();
   const answering = new WeakMap<Duplex, ServerResponse>();
-  const server = createServer({ keepAliveTimeout: 65_000, requestTimeout: 300_000, headersTimeout: 60_000 }, (request, response) => {
-    if (probe(request, response)) return;
-    answering.set(request.socket, response);
-    const reply = socketReply(request, response);
-    const call = serve(options, draining, request, reply).catch((error: unknown) => {
-      reply.cut();
-      options.onError(error);
-    });
-    inFlight.set(reply, call.finally(() => inFlight.delete(reply)));
-  });
+  const server = createServer(
+    { keepAliveTimeout: 65_000, requestTimeout: 300_000, headersTimeout: 60_000 },
+    (request, response) => {
+      if (probe(request, response)) return;
+      answering.set(request.socket, response);
+      const reply = socketReply(request, response);
+      const call = serve(options, draining, request, reply).catch((error: unknown) => {
+        reply.cut();
+        options.onError(error);
+      });
+      inFlight.set(
+        reply,
+        call.finally(() => inFlight.delete(reply)),
+      );
+    },
+  );
   server.on('upgrade', refuseUpgrade);
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => refuseBytes(error, socket, answering.get(socket)));
   return {
@@ -53,7 +59,9 @@ export function openDataDoor(options: DoorOptions): DataDoor {
       server.closeIdleConnections();
       if (inFlight.size > 0) {
         const patience = new AbortController();
-        const wait = setTimeout(Math.min(ms, 2 ** 31 - 1), undefined, { ref: false, signal: patience.signal }).catch(() => undefined);
+        const wait = setTimeout(Math.min(ms, 2 ** 31 - 1), undefined, { ref: false, signal: patience.signal }).catch(
+          () => undefined,
+        );
         await Promise.race([Promise.all(inFlight.values()), wait]);
         patience.abort();
         for (const reply of inFlight.keys()) reply.close();
@@ -83,12 +91,18 @@ async function serve(options: DoorOptions, draining: boolean, request: IncomingM
     ip: request.socket.remoteAddress ?? '',
   };
   const empty = new Uint8Array(0);
-  if (draining) return options.turnAway({ arrival, body: empty }, reply, new Fault('TG_DRAINING', 'this gate is shutting down; try again'));
+  if (draining)
+    return options.turnAway(
+      { arrival, body: empty },
+      reply,
+      new Fault('TG_DRAINING', 'this gate is shutting down; try again'),
+    );
   let body: Uint8Array;
   try {
     body = await readBody(request, options.maxRequestBytes());
   } catch (error) {
-    const fault = error instanceof Fault ? error : new Fault('TG_BAD_REQUEST', 'the request body did not arrive whole', error);
+    const fault =
+      error instanceof Fault ? error : new Fault('TG_BAD_REQUEST', 'the request body did not arrive whole', error);
     return options.turnAway({ arrival, body: empty }, reply, fault);
   }
   return options.exchange({ arrival, body }, reply);
@@ -104,7 +118,10 @@ const BROKEN_REQUESTS: Readonly<Record<string, string>> = {
 function refuseBytes(error: NodeJS.ErrnoException, socket: Duplex, response: ServerResponse | undefined): void {
   const busy = response !== undefined && response.headersSent && !response.writableFinished;
   if (busy || !socket.writable) socket.destroy();
-  else socket.end(`HTTP/1.1 ${BROKEN_REQUESTS[error.code ?? ''] ?? '400 Bad Request'}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`);
+  else
+    socket.end(
+      `HTTP/1.1 ${BROKEN_REQUESTS[error.code ?? ''] ?? '400 Bad Request'}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`,
+    );
 }
 
 /** WebSockets are not metered yet, so they are not carried. */
@@ -113,7 +130,8 @@ function refuseUpgrade(_request: IncomingMessage, socket: Duplex): void {
     error: {
       type: 'tollgate_error',
       code: 'TG_UPGRADE_REFUSED',
-      message: 'tollgate does not carry WebSocket upgrades yet, because it cannot meter them; use the HTTP API with streaming',
+      message:
+        'tollgate does not carry WebSocket upgrades yet, because it cannot meter them; use the HTTP API with streaming',
     },
   });
   socket.on('error', () => socket.destroy());

@@ -5,7 +5,10 @@ import type { AddressInfo } from 'node:net';
 export function listen(server: Server, host: string, port: number): Promise<{ host: string; port: number }> {
   return new Promise((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => {
-      const why = error.code === 'EADDRINUSE' ? 'another program is listening there; stop it or choose another port' : error.message;
+      const why =
+        error.code === 'EADDRINUSE'
+          ? 'another program is listening there; stop it or choose another port'
+          : error.message;
       reject(new Error(`cannot listen on \`${host}:${port}\`: ${why}`));
     });
     server.listen(port, host, () => {

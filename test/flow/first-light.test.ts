@@ -13,9 +13,13 @@ afterEach(async () => {
 });
 
 const openai = (base = ''): OpenAI => new OpenAI({ baseURL: `${gate.url}${base}/openai/v1`, apiKey: 'sk-own' });
-const anthropic = (base = ''): Anthropic => new Anthropic({ baseURL: `${gate.url}${base}/anthropic`, apiKey: 'sk-ant-own' });
+const anthropic = (base = ''): Anthropic =>
+  new Anthropic({ baseURL: `${gate.url}${base}/anthropic`, apiKey: 'sk-ant-own' });
 
-async function open(answer: Parameters<typeof startUpstream>[0], options: Partial<Parameters<typeof startTestGate>[0]> = {}): Promise<void> {
+async function open(
+  answer: Parameters<typeof startUpstream>[0],
+  options: Partial<Parameters<typeof startTestGate>[0]> = {},
+): Promise<void> {
   upstream = await startUpstream(answer);
   gate = await startTestGate({
     upstreams: {
@@ -39,10 +43,25 @@ describe('a call with only the base URL changed', () => {
     expect(response.headers.get('x-tollgate-run')).toBe('r1');
     expect(response.headers.get('x-tollgate-decision')).toBe('allow');
     const [call] = await gate.sealed(1);
-    expect(call).toMatchObject({ agent: 'helper', run: 'r1', step: 1, model: 'gpt-4o-mini', status: 200, ending: 'completed', usage: { input: 20, output: 10 }, cost_status: 'exact' });
+    expect(call).toMatchObject({
+      agent: 'helper',
+      run: 'r1',
+      step: 1,
+      model: 'gpt-4o-mini',
+      status: 200,
+      ending: 'completed',
+      usage: { input: 20, output: 10 },
+      cost_status: 'exact',
+    });
     // $0.15 and $0.60 per million
     expect(call?.cost_usd).toBe('0.000009');
-    expect(call?.actions.map((a) => a.point)).toEqual(['agent_startup', 'input', 'pre_model_call', 'post_model_call', 'output']);
+    expect(call?.actions.map((a) => a.point)).toEqual([
+      'agent_startup',
+      'input',
+      'pre_model_call',
+      'post_model_call',
+      'output',
+    ]);
   });
 
   it('works for the other language, streamed', async () => {
@@ -56,20 +75,43 @@ describe('a call with only the base URL changed', () => {
       { type: 'message_delta', delta: { stop_reason: 'end_turn', stop_sequence: null }, usage: { output_tokens: 7 } },
       { type: 'message_stop' },
     ];
-    await open((_request, response) => sse(response, events.map((e) => `event: ${e.type}\ndata: ${JSON.stringify(e)}\n\n`)));
-    const stream = anthropic().messages.stream({ model: 'claude-sonnet-4-5', max_tokens: 100, messages: [{ role: 'user', content: 'hello' }] });
+    await open((_request, response) =>
+      sse(
+        response,
+        events.map((e) => `event: ${e.type}\ndata: ${JSON.stringify(e)}\n\n`),
+      ),
+    );
+    const stream = anthropic().messages.stream({
+      model: 'claude-sonnet-4-5',
+      max_tokens: 100,
+      messages: [{ role: 'user', content: 'hello' }],
+    });
     expect(await stream.finalText()).toBe('grüß dich');
     const [call] = await gate.sealed(1);
-    expect(call).toMatchObject({ dialect: 'anthropic-messages', stream: true, ending: 'completed', usage: { input: 12, output: 7 }, certainty: 'exact' });
+    expect(call).toMatchObject({
+      dialect: 'anthropic-messages',
+      stream: true,
+      ending: 'completed',
+      usage: { input: 12, output: 7 },
+      certainty: 'exact',
+    });
     // 12 × $3 + 7 × $15 per million
     expect(call?.cost_usd).toBe('0.000141');
   });
 
   it('asks for usage in a stream and hides the extra chunk', async () => {
-    const chunk = (delta: unknown, finish: string | null = null) => ({ id: 'c', object: 'chat.completion.chunk', created: 1, model: 'gpt-4o-mini', choices: [{ index: 0, delta, finish_reason: finish }] });
+    const chunk = (delta: unknown, finish: string | null = null) => ({
+      id: 'c',
+      object: 'chat.completion.chunk',
+      created: 1,
+      model: 'gpt-4o-mini',
+      choices: [{ index: 0, delta, finish_reason: finish }],
+    });
     const usage = { ...chunk({}), choices: [], usage: { prompt_tokens: 9, completion_tokens: 2, total_tokens: 11 } };
     const chunks = [chunk({ role: 'assistant', content: '' }), chunk({ content: 'hi' }), chunk({}, 'stop'), usage];
-    await open((_request, response) => sse(response, [...chunks.map((c) => `data: ${JSON.stringify(c)}\n\n`), 'data: [DONE]\n\n']));
+    await open((_request, response) =>
+      sse(response, [...chunks.map((c) => `data: ${JSON.stringify(c)}\n\n`), 'data: [DONE]\n\n']),
+    );
     const stream = await openai().chat.completions.create({ ...ASK, stream: true });
     const seen = [];
     for await (const part of stream) seen.push(part);
@@ -84,7 +126,10 @@ describe('a call with only the base URL changed', () => {
 describe('what is not governed is not carried', () => {
   it('refuses an undeclared route and an unknown upstream in the caller’s tongue', async () => {
     await open((_request, response) => json(response, 200, {}));
-    await expect(openai().embeddings.create({ model: 'text-embedding-3-small', input: 'x' })).rejects.toMatchObject({ status: 404, code: 'TG_UNKNOWN_ROUTE' });
+    await expect(openai().embeddings.create({ model: 'text-embedding-3-small', input: 'x' })).rejects.toMatchObject({
+      status: 404,
+      code: 'TG_UNKNOWN_ROUTE',
+    });
     const other = await fetch(`${gate.url}/nowhere/v1/chat/completions`, { method: 'POST', body: '{}' });
     expect(other.status).toBe(404);
     expect(upstream.received).toEqual([]);
@@ -96,10 +141,17 @@ describe('what is not governed is not carried', () => {
       upstreams: { openai: { base_url: 'http://127.0.0.1:1', dialects: ['openai-chat'], routes: ['models'] } },
     });
     await gate.remove();
-    gate = await startTestGate({ upstreams: { openai: { base_url: upstream.url, dialects: ['openai-chat'], routes: ['models'] } } });
+    gate = await startTestGate({
+      upstreams: { openai: { base_url: upstream.url, dialects: ['openai-chat'], routes: ['models'] } },
+    });
     const models = await openai().models.list();
     expect(models.data[0]?.id).toBe('gpt-4o-mini');
-    expect((await gate.sealed(1))[0]).toMatchObject({ dialect: 'open-route', status: 200, ending: 'completed', cost_usd: '0' });
+    expect((await gate.sealed(1))[0]).toMatchObject({
+      dialect: 'open-route',
+      status: 200,
+      ending: 'completed',
+      cost_usd: '0',
+    });
     const post = await fetch(`${gate.url}/openai/v1/models`, { method: 'POST', body: '{}' });
     expect(post.status).toBe(405);
   });

@@ -30,7 +30,9 @@ function tapeOf(name: string, bytes: Buffer): Tape | undefined {
 
 /** A fixture may hold several answers in a row: each is one reply of its own, cut behind its terminal event. */
 function answersOf(tape: Tape): Tape[] {
-  const ends = tape.boundaries.filter((end, i) => tape.bytes.subarray(tape.boundaries[i - 1] ?? 0, end).includes('"message_stop"'));
+  const ends = tape.boundaries.filter((end, i) =>
+    tape.bytes.subarray(tape.boundaries[i - 1] ?? 0, end).includes('"message_stop"'),
+  );
   if (ends.length < 2) return [tape];
   return ends.map((end, i) => tapeOf(`${tape.name} #${i + 1}`, tape.bytes.subarray(ends[i - 1] ?? 0, end)) as Tape);
 }
@@ -43,7 +45,10 @@ const files: readonly Tape[] = readdirSync(root, { recursive: true, encoding: 'u
   .filter((tape): tape is Tape => tape !== undefined);
 
 /** Whole files first, then the single answers of those that hold several. */
-export const tapes: readonly Tape[] = [...files, ...files.flatMap((tape) => answersOf(tape).filter((answer) => answer !== tape))];
+export const tapes: readonly Tape[] = [
+  ...files,
+  ...files.flatMap((tape) => answersOf(tape).filter((answer) => answer !== tape)),
+];
 
 /** True for a file of several answers: as one reply it never was. */
 export const isReel = (tape: Tape): boolean => answersOf(tape).length > 1;
@@ -58,7 +63,8 @@ export async function startPlayer(): Promise<{ url: string; close(): Promise<voi
     response.writeHead(200, { 'content-type': 'text/event-stream; charset=utf-8' });
     response.flushHeaders();
     for (let at = 0; at < bytes.length; at += size) {
-      if (!response.write(bytes.subarray(at, at + size))) await new Promise((resolve) => response.once('drain', resolve));
+      if (!response.write(bytes.subarray(at, at + size)))
+        await new Promise((resolve) => response.once('drain', resolve));
       // lets the piece leave as a packet of its own
       if (at % (size * 64) === 0) await new Promise((resolve) => setImmediate(resolve));
     }
@@ -94,7 +100,8 @@ export function truth(tape: Tape): { input: number; output: number } {
   const sum = { input: 0, output: 0 };
   const add = (usage: unknown): void => {
     const u = record(usage);
-    for (const name of ['input_tokens', 'cache_read_input_tokens', 'cache_creation_input_tokens']) sum.input += (u?.[name] as Count) ?? 0;
+    for (const name of ['input_tokens', 'cache_read_input_tokens', 'cache_creation_input_tokens'])
+      sum.input += (u?.[name] as Count) ?? 0;
     sum.output += (u?.['output_tokens'] as Count) ?? 0;
   };
   let last: Record<string, unknown> | undefined;

@@ -2,8 +2,8 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { stringify } from 'yaml';
-import { loadConfig } from '../../gateway/config/load.ts';
 import type { CallView, RunView } from '../../gateway/admin/views.ts';
+import { loadConfig } from '../../gateway/config/load.ts';
 import { type Running, startGateway } from '../../gateway/main.ts';
 import { createLog } from '../../gateway/telemetry/log.ts';
 
@@ -14,7 +14,9 @@ export const ALLOW_ALL = 'policy: tollgate/v1\nname: open\ndefault: allow\nrules
 
 export interface TestGateOptions {
   /** upstream name → where it is and what it speaks */
-  readonly upstreams: Readonly<Record<string, { base_url: string; dialects: string[]; prices?: string; routes?: unknown[]; credential?: unknown }>>;
+  readonly upstreams: Readonly<
+    Record<string, { base_url: string; dialects: string[]; prices?: string; routes?: unknown[]; credential?: unknown }>
+  >;
   /** text of one policy file, or `starter` for the shipped bundle; default: allow all */
   readonly policy?: string;
   readonly config?: Readonly<Record<string, unknown>>;
@@ -61,10 +63,13 @@ export function writeConfig(options: TestGateOptions): string {
 export async function startTestGate(options: TestGateOptions): Promise<TestGate> {
   const file = writeConfig(options);
   const config = loadConfig(file, readFileSync(file, 'utf8'), process.env);
-  const running = await startGateway(config, { log: createLog({ level: config.log.level === 'debug' ? 'info' : config.log.level }) });
+  const running = await startGateway(config, {
+    log: createLog({ level: config.log.level === 'debug' ? 'info' : config.log.level }),
+  });
   const office = `http://127.0.0.1:${running.office.port}`;
   const json = async (path: string): Promise<unknown> => (await fetch(office + path)).json();
-  const calls = async (query = ''): Promise<CallView[]> => ((await json(`/api/calls?limit=1000${query}`)) as { calls: CallView[] }).calls;
+  const calls = async (query = ''): Promise<CallView[]> =>
+    ((await json(`/api/calls?limit=1000${query}`)) as { calls: CallView[] }).calls;
   return {
     url: `http://127.0.0.1:${running.data.port}`,
     office,

@@ -17,7 +17,9 @@ export interface TestUpstream {
 }
 
 /** An upstream whose every answer the test writes by hand. */
-export async function startUpstream(answer: (request: Received, response: ServerResponse) => void | Promise<void>): Promise<TestUpstream> {
+export async function startUpstream(
+  answer: (request: Received, response: ServerResponse) => void | Promise<void>,
+): Promise<TestUpstream> {
   const received: Received[] = [];
   const server = createServer((request, response) => {
     const chunks: Buffer[] = [];
@@ -61,20 +63,39 @@ export function sse(response: ServerResponse, pieces: readonly string[]): void {
 }
 
 /** A chat completion as the OpenAI API answers it. */
-export function completion(message: Record<string, unknown>, usage = { prompt_tokens: 20, completion_tokens: 10, total_tokens: 30 }, model = 'gpt-4o-mini') {
+export function completion(
+  message: Record<string, unknown>,
+  usage = { prompt_tokens: 20, completion_tokens: 10, total_tokens: 30 },
+  model = 'gpt-4o-mini',
+) {
   const finish = 'tool_calls' in message ? 'tool_calls' : 'stop';
   return {
     id: 'chatcmpl-1',
     object: 'chat.completion',
     created: 1,
     model,
-    choices: [{ index: 0, message: { role: 'assistant', content: null, ...message }, finish_reason: finish, logprobs: null }],
+    choices: [
+      { index: 0, message: { role: 'assistant', content: null, ...message }, finish_reason: finish, logprobs: null },
+    ],
     usage,
   };
 }
 
 /** A message as the Anthropic API answers it. */
-export function message(content: readonly unknown[], usage = { input_tokens: 20, output_tokens: 10 }, model = 'claude-sonnet-4-5-20250929') {
+export function message(
+  content: readonly unknown[],
+  usage = { input_tokens: 20, output_tokens: 10 },
+  model = 'claude-sonnet-4-5-20250929',
+) {
   const tools = content.some((block) => (block as { type: string }).type === 'tool_use');
-  return { id: 'msg_1', type: 'message', role: 'assistant', model, content, stop_reason: tools ? 'tool_use' : 'end_turn', stop_sequence: null, usage };
+  return {
+    id: 'msg_1',
+    type: 'message',
+    role: 'assistant',
+    model,
+    content,
+    stop_reason: tools ? 'tool_use' : 'end_turn',
+    stop_sequence: null,
+    usage,
+  };
 }

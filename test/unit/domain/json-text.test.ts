@@ -9,7 +9,12 @@ const anyJson = fc.jsonValue() as fc.Arbitrary<Json>;
 function pointersOf(value: Json, at = ''): string[] {
   if (Array.isArray(value)) return [at, ...value.flatMap((item, i) => pointersOf(item, `${at}/${i}`))];
   if (typeof value === 'object' && value !== null) {
-    return [at, ...Object.entries(value).flatMap(([k, v]) => pointersOf(v, `${at}/${k.replaceAll('~', '~0').replaceAll('/', '~1')}`))];
+    return [
+      at,
+      ...Object.entries(value).flatMap(([k, v]) =>
+        pointersOf(v, `${at}/${k.replaceAll('~', '~0').replaceAll('/', '~1')}`),
+      ),
+    ];
   }
   return [at];
 }
@@ -32,7 +37,10 @@ describe('strict parsing', () => {
   });
 
   it('accepts the same name in different objects, and every valid text', () => {
-    expect(parseStrict('{"a":{"a":1},"b":{"a":"\\"a\\":1,\\"a\\""}}').value).toEqual({ a: { a: 1 }, b: { a: '"a":1,"a"' } });
+    expect(parseStrict('{"a":{"a":1},"b":{"a":"\\"a\\":1,\\"a\\""}}').value).toEqual({
+      a: { a: 1 },
+      b: { a: '"a":1,"a"' },
+    });
     fc.assert(
       fc.property(anyJson, (value) => {
         if (JSON.stringify(value).includes('"__proto__"')) return;
@@ -50,7 +58,9 @@ describe('splices', () => {
         for (const pointer of pointersOf(value)) {
           const span = spanOf(text, pointer);
           expect(span, pointer).toBeDefined();
-          expect(JSON.parse(text.slice(span?.start, span?.end))).toEqual(JSON.parse(JSON.stringify(resolvePointer(value, pointer))));
+          expect(JSON.parse(text.slice(span?.start, span?.end))).toEqual(
+            JSON.parse(JSON.stringify(resolvePointer(value, pointer))),
+          );
         }
       }),
     );
@@ -75,7 +85,12 @@ describe('splices', () => {
     expect(splice('{"a":1, "b":2,"c":3}', { at: '/b', remove: true })).toBe('{"a":1,"c":3}');
     expect(splice('{"a":1, "b":2 }', { at: '/b', remove: true })).toBe('{"a":1 }');
     expect(splice('{ "a":1 }', { at: '/a', remove: true })).toBe('{}');
-    expect(spliceAll('[1,2,3]', [{ at: '/0', remove: true }, { at: '/1', remove: true }])).toBe('[2]');
+    expect(
+      spliceAll('[1,2,3]', [
+        { at: '/0', remove: true },
+        { at: '/1', remove: true },
+      ]),
+    ).toBe('[2]');
   });
 
   it('adds absent members and appends elements', () => {

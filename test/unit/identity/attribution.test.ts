@@ -12,9 +12,21 @@ const KEYED: Caller = {
   ownsGatewayKey: true,
 };
 const TRACE = '4bf92f3577b34da6a3ce929d0e0e4736';
-const body = (asserted: Record<string, string> = {}, inferred?: string): BodyNames => ({ asserted, infer: () => inferred, freshRun: () => 'fresh' });
-const who = (headers: Record<string, string>, options: { caller?: Caller; path?: { run?: string; agent?: string }; body?: BodyNames } = {}) =>
-  attribute(options.caller ?? LOCAL, { method: 'POST', url: '/', headers, ip: '127.0.0.1' }, options.path ?? {}, options.body ?? body());
+const body = (asserted: Record<string, string> = {}, inferred?: string): BodyNames => ({
+  asserted,
+  infer: () => inferred,
+  freshRun: () => 'fresh',
+});
+const who = (
+  headers: Record<string, string>,
+  options: { caller?: Caller; path?: { run?: string; agent?: string }; body?: BodyNames } = {},
+) =>
+  attribute(
+    options.caller ?? LOCAL,
+    { method: 'POST', url: '/', headers, ip: '127.0.0.1' },
+    options.path ?? {},
+    options.body ?? body(),
+  );
 
 describe('the run', () => {
   it.each([
@@ -43,19 +55,31 @@ describe('the run', () => {
   });
 
   it('is read from traceparent and baggage', () => {
-    expect(who({ traceparent: `00-${TRACE}-00f067aa0ba902b7-01` }).run).toEqual({ id: TRACE, source: 'header:traceparent', assurance: 'asserted' });
+    expect(who({ traceparent: `00-${TRACE}-00f067aa0ba902b7-01` }).run).toEqual({
+      id: TRACE,
+      source: 'header:traceparent',
+      assurance: 'asserted',
+    });
     expect(who({ traceparent: 'garbage' }).run.source).toBe('new');
     expect(who({ baggage: 'a=b, agent.run.id=run-7;p=1' }).run.id).toBe('run-7');
   });
 
   it('falls from path to header to trace to body to conversation to a new one', () => {
-    const headers = { 'x-tollgate-run': 'h', 'x-claude-code-session-id': 'cc', traceparent: `00-${TRACE}-00f067aa0ba902b7-01` };
+    const headers = {
+      'x-tollgate-run': 'h',
+      'x-claude-code-session-id': 'cc',
+      traceparent: `00-${TRACE}-00f067aa0ba902b7-01`,
+    };
     const names = body({ session: 'body' }, 'known');
     expect(who(headers, { path: { run: 'p' }, body: names }).run.id).toBe('p');
     expect(who(headers, { body: names }).run.id).toBe('h');
     expect(who({ traceparent: headers.traceparent }, { body: names }).run.id).toBe(TRACE);
     expect(who({}, { body: names }).run).toMatchObject({ id: 'body', source: 'body:session' });
-    expect(who({}, { body: body({}, 'known') }).run).toEqual({ id: 'known', source: 'conversation', assurance: 'inferred' });
+    expect(who({}, { body: body({}, 'known') }).run).toEqual({
+      id: 'known',
+      source: 'conversation',
+      assurance: 'inferred',
+    });
     expect(who({}).run).toEqual({ id: 'fresh', source: 'new', assurance: 'inferred' });
   });
 
@@ -68,37 +92,63 @@ describe('the run', () => {
 
 describe('agent and human', () => {
   it('come from the key, whatever the request says', () => {
-    const principal = who({ 'x-tollgate-human': 'eve', 'user-agent': 'claude-cli/2.1' }, { caller: KEYED, body: body({ user: 'mallory' }) });
+    const principal = who(
+      { 'x-tollgate-human': 'eve', 'user-agent': 'claude-cli/2.1' },
+      { caller: KEYED, body: body({ user: 'mallory' }) },
+    );
     expect(principal.agent).toEqual(KEYED.agent);
     expect(principal.human).toEqual(KEYED.human);
     expect(principal.tenant).toEqual(KEYED.tenant);
   });
 
   it('a request that names another agent than its key is refused', () => {
-    expect(() => who({ 'x-tollgate-agent': 'other' }, { caller: KEYED })).toThrow(expect.objectContaining({ code: 'TG_BAD_KEY' }));
+    expect(() => who({ 'x-tollgate-agent': 'other' }, { caller: KEYED })).toThrow(
+      expect.objectContaining({ code: 'TG_BAD_KEY' }),
+    );
     expect(who({ 'x-tollgate-agent': 'support' }, { caller: KEYED }).agent.id).toBe('support');
   });
 
   it('fall back to path, header and user agent family', () => {
     expect(who({ 'x-tollgate-agent': 'h' }, { path: { agent: 'p' } }).agent.id).toBe('p');
-    expect(who({ 'user-agent': 'claude-cli/2.1.86 (external, cli)' }).agent).toMatchObject({ id: 'claude-code', assurance: 'asserted' });
+    expect(who({ 'user-agent': 'claude-cli/2.1.86 (external, cli)' }).agent).toMatchObject({
+      id: 'claude-code',
+      assurance: 'asserted',
+    });
     expect(who({ 'user-agent': 'codex_cli_rs/0.150' }).agent.id).toBe('codex');
     expect(who({}).agent).toEqual({ id: 'unnamed', source: 'none', assurance: 'inferred' });
-    expect(who({}, { body: body({ account: 'acc', user: 'u' }) }).human).toMatchObject({ id: 'acc', source: 'body:account' });
+    expect(who({}, { body: body({ account: 'acc', user: 'u' }) }).human).toMatchObject({
+      id: 'acc',
+      source: 'body:account',
+    });
   });
 });
 
 describe('what a client says never gives it more', () => {
   it('no header changes tenant, key or the assurance of a keyed name', () => {
-    const names = fc.constantFrom('x-tollgate-run', 'x-tollgate-human', 'x-tollgate-tenant', 'x-claude-code-session-id', 'traceparent', 'baggage', 'user-agent');
+    const names = fc.constantFrom(
+      'x-tollgate-run',
+      'x-tollgate-human',
+      'x-tollgate-tenant',
+      'x-claude-code-session-id',
+      'traceparent',
+      'baggage',
+      'user-agent',
+    );
     fc.assert(
-      fc.property(fc.dictionary(names, fc.string()), fc.dictionary(fc.constantFrom('user', 'session', 'account'), fc.string()), (headers, asserted) => {
-        const principal = who(headers as Record<string, string>, { caller: KEYED, body: body(asserted as Record<string, string>) });
-        expect(principal.tenant).toEqual(KEYED.tenant);
-        expect(principal.key).toBe('k1');
-        expect(principal.agent.assurance).toBe('keyed');
-        expect(['asserted', 'inferred']).toContain(principal.run.assurance);
-      }),
+      fc.property(
+        fc.dictionary(names, fc.string()),
+        fc.dictionary(fc.constantFrom('user', 'session', 'account'), fc.string()),
+        (headers, asserted) => {
+          const principal = who(headers as Record<string, string>, {
+            caller: KEYED,
+            body: body(asserted as Record<string, string>),
+          });
+          expect(principal.tenant).toEqual(KEYED.tenant);
+          expect(principal.key).toBe('k1');
+          expect(principal.agent.assurance).toBe('keyed');
+          expect(['asserted', 'inferred']).toContain(principal.run.assurance);
+        },
+      ),
     );
   });
 
