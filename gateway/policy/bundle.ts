@@ -22,7 +22,7 @@ const folderName = (path: string): string => path.split(/[\\/]/).at(-2) ?? 'poli
 function readBundle(source: SourceFile, problems: Problem[]): Bundle | undefined {
   const file = readYaml(source);
   problems.push(...file.problems);
-  if (file.value === undefined) {
+  if (file.value === undefined || file.value === null) {
     if (file.problems.length === 0)
       problems.push(file.problemAt([], 'the file is empty; begin it with `policy: tollgate/v1`'));
     return undefined;

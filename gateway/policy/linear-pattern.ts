@@ -34,10 +34,11 @@ const isSyntax = (c: string): boolean => '.^$'.includes(c);
 
 /**
  * The longest text that every match must contain, '' where none is certain. Looks only at plain characters outside groups
- * and classes; gives up at a flag, a quotation or an alternative.
+ * and classes; gives up at a flag, a quotation or an
+ * alternative outside groups.
  */
 export function requiredText(pattern: string): string {
-  if (/\(\?|\\[QE]|\|/.test(pattern)) return '';
+  if (/\(\?(?!:|P?<)|\\[QE]/.test(pattern)) return '';
   let best = '';
   let run = '';
   let depth = 0;
@@ -48,6 +49,7 @@ export function requiredText(pattern: string): string {
   for (let i = 0; i < pattern.length; i += 1) {
     let c = pattern.charAt(i);
     let plain = depth === 0 && !isSyntax(c);
+    if (c === '|' && depth === 0) return '';
     if (c === '\\') {
       i += 1;
       c = pattern.charAt(i);

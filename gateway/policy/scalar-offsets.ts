@@ -42,6 +42,9 @@ function skipBreaks(source: string, from: number, blank: boolean, isDouble: bool
 /** How much of the source one character of the value takes. */
 function lengthAt(source: string, s: number, c: string, blank: boolean, type: string | undefined): number {
   if (type === 'QUOTE_SINGLE' && c === "'") return 2;
-  if (type === 'QUOTE_DOUBLE' && source.charAt(s) === '\\') return LONG_ESCAPES[source.charAt(s + 1)] ?? 2;
+  if (type === 'QUOTE_DOUBLE' && source.charAt(s) === '\\') {
+    // The first half of a pair that one escape spells takes nothing: the second takes it all.
+    return source.charAt(s + 1) === 'U' && /[\ud800-\udbff]/.test(c) ? 0 : (LONG_ESCAPES[source.charAt(s + 1)] ?? 2);
+  }
   return blank && !SPACE.test(source.charAt(s)) ? 0 : 1;
 }

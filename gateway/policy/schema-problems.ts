@@ -16,7 +16,7 @@ function fromIssue(file: YamlFile, issue: Issue, path: PropertyKey[], fields: Fi
   switch (issue.code) {
     case 'unrecognized_keys':
       return issue.keys.map((key) =>
-        file.problemAt([...path, key], `unknown field \`${key}\`${hint(key, fields(path))}`, 'key'),
+        file.problemAt([...path, key], `unknown field \`${key}\`${fieldHint(key, fields(path))}`, 'key'),
       );
     case 'invalid_union':
       return union(file, issue, path, fields);
@@ -37,6 +37,10 @@ function fromIssue(file: YamlFile, issue: Issue, path: PropertyKey[], fields: Fi
   }
 }
 
+/** A name no field could have comes from a text that YAML cut at a comma or a colon. */
+const fieldHint = (key: string, known: readonly string[]): string =>
+  /^[\w-]+$/.test(key) ? hint(key, known) : '; put a text that holds a comma or a colon in quotes';
+
 const fieldName = (path: readonly PropertyKey[]): string =>
   String([...path].reverse().find((p) => typeof p === 'string') ?? 'file');
 
@@ -52,9 +56,9 @@ function lookUp(value: unknown, path: readonly PropertyKey[]): unknown {
 function typeProblem(file: YamlFile, expected: string, path: PropertyKey[]): Problem {
   const found = lookUp(file.value, path);
   const wanted = WANTED[expected] ?? `a ${expected}`;
-  if (found !== undefined)
-    return file.problemAt(path, `\`${fieldName(path)}\` must be ${wanted}, not ${shapeOf(found)}`);
-  return path.length === 0 ? file.problemAt(path, `the file must be ${wanted}`) : missing(file, path);
+  if (path.length === 0) return file.problemAt(path, `the file must be ${wanted}, not ${shapeOf(found)}`);
+  if (found === undefined) return missing(file, path);
+  return file.problemAt(path, `\`${fieldName(path)}\` must be ${wanted}, not ${shapeOf(found)}`);
 }
 
 const WANTED: Readonly<Record<string, string>> = {

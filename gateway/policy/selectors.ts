@@ -43,6 +43,7 @@ const any = (patterns: readonly Glob[], name: string): boolean => {
 
 /** True where every selector of the rule fits; what is unknown fits none. */
 export function selects(rule: Selectors, selection: Selection): boolean {
+  if (rule.by.length === 0 && rule.groups === undefined) return true;
   for (const { dimension, globs } of rule.by) {
     const name = selection[dimension];
     if (name === undefined || name === '' || !any(globs, name)) return false;

@@ -76,11 +76,13 @@ function tooDeep(error: unknown): string {
 }
 
 const yamlMessage = (message: string): string =>
-  message.charAt(0).toLowerCase() +
-  message
-    .slice(1)
-    .replace(/ at line \d+, column \d+[\s\S]*$/, '')
-    .replace(/\.$/, '');
+  /call stack/.test(message)
+    ? 'the file is nested too deeply here'
+    : message.charAt(0).toLowerCase() +
+      message
+        .slice(1)
+        .replace(/ at line \d+, column \d+[\s\S]*$/, '')
+        .replace(/\.$/, '');
 
 function anchors(doc: Document.Parsed, at: (offset: number, message: string) => Problem): Problem[] {
   const found: Problem[] = [];

@@ -30,6 +30,12 @@ export class Span {
   }
 }
 
+/** CEL's range: the years 1 to 9999. */
+export const isInstant = (ms: number): boolean => ms >= -62_135_596_800_000 && ms < 253_402_300_800_000;
+
+/** CEL's range: nanoseconds in a 64-bit int, about 292 years. */
+export const isSpan = (ms: number): boolean => Math.abs(ms) <= 9_223_372_036_854;
+
 /** An evaluation error, as a value: `&&` and `||` may absorb it, everything else passes it on. Made at load, not at run time. */
 export class Broken {
   readonly why: string;

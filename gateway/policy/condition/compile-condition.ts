@@ -2,7 +2,7 @@ import type { Point } from '../../domain/action.ts';
 import { DYN, typeName } from './cel-type.ts';
 import { Broken, OUT_OF_STEPS, type Value } from './cel-value.ts';
 import { compileNode } from './compile-node.ts';
-import { type Ast, ConditionFault, parseCondition } from './condition-ast.ts';
+import { type Ast, ConditionFault, firstOffset, parseCondition } from './condition-ast.ts';
 import type { EvalContext } from './eval-context.ts';
 import type { Scope } from './scope.ts';
 
@@ -57,27 +57,12 @@ export function compileCondition(text: string, setting: Setting): Condition | re
   }
   if (mistakes.length > 0) return mistakes;
   const { run, cost } = node;
-  return { text, reads, test: (c, steps) => answer(c, steps - cost, run) };
-}
-
-function answer(c: EvalContext, steps: number, run: (c: EvalContext) => Value): boolean | Broken {
-  c.left = steps;
-  if (steps < 0) return OUT_OF_STEPS;
-  const value = run(c);
-  if (c.left < 0) return OUT_OF_STEPS;
-  return value === true || value === false ? value : value instanceof Broken ? value : NOT_BOOL;
-}
-
-/** Where an expression begins; operators are placed at their sign. */
-function firstOffset(ast: Ast): number {
-  switch (ast.kind) {
-    case 'select':
-      return firstOffset(ast.of);
-    case 'call':
-      return Math.min(ast.at, ...[ast.on, ...ast.args].filter((a) => a !== undefined).map(firstOffset));
-    case 'macro':
-      return firstOffset(ast.over);
-    default:
-      return ast.at;
-  }
+  const test = (c: EvalContext, steps: number): boolean | Broken => {
+    c.left = steps - cost;
+    const value = c.left < 0 ? OUT_OF_STEPS : run(c);
+    if (c.left < 0) return OUT_OF_STEPS;
+    if (value === true || value === false) return value;
+    return value instanceof Broken ? value : NOT_BOOL;
+  };
+  return { text, reads, test };
 }

@@ -34,8 +34,8 @@ function decides(loop: Loop, until: boolean): Run {
     const items = range(loop.over(c));
     if (items instanceof Broken) return items;
     let broken: Broken | undefined;
-    for (const item of items) {
-      if (!turn(loop, c, item)) return OUT_OF_STEPS;
+    for (let i = 0; i < items.length; i += 1) {
+      if (!turn(loop, c, items[i] as Value)) return OUT_OF_STEPS;
       const answer = loop.test(c);
       if (answer === until) return until;
       if (answer !== !until) broken ??= notBool(answer);

@@ -1,6 +1,6 @@
 import { BOOL, type CelType, comparable, DYN, join, type Kind, typeName } from './cel-type.ts';
 import { Broken, equal, MIN_INT, Span } from './cel-value.ts';
-import type { Ast } from './condition-ast.ts';
+import { type Ast, firstOffset } from './condition-ast.ts';
 import { arithmetic, arithmeticKind, compare, elementAt, notBool, within } from './operators.ts';
 import type { CelNode, Run, Scope } from './scope.ts';
 
@@ -47,9 +47,10 @@ const isBool = (node: CelNode): boolean => node.type.kind === 'bool' || node.typ
 
 /** `&&` and `||`: one side that decides absorbs an error on the other, whichever side it is on. */
 function logic(sign: string, ast: Call, [left, right]: readonly CelNode[], scope: Scope): CelNode {
-  for (const side of [left, right]) {
-    if (side && !isBool(side))
-      return scope.report(ast.at, `\`${sign}\` wants bool on both sides, not ${typeName(side.type)}`);
+  for (const [i, side] of [left, right].entries()) {
+    if (!side || isBool(side)) continue;
+    const place = ast.args[i] ? firstOffset(ast.args[i]) : ast.at;
+    return scope.report(place, `\`${sign}\` wants bool on both sides, not ${typeName(side.type)}`);
   }
   const decisive = sign === '||';
   const a = (left as CelNode).run;

@@ -160,3 +160,17 @@ function macro(c: Comprehension, id: string, at: number, info: Info, next: (e: E
       throw new ConditionFault(`the macro \`${name}\` is not part of the policy language`, at);
   }
 }
+
+/** Where an expression begins; operators are placed at their sign. */
+export function firstOffset(ast: Ast): number {
+  switch (ast.kind) {
+    case 'select':
+      return firstOffset(ast.of);
+    case 'call':
+      return Math.min(ast.at, ...[ast.on, ...ast.args].filter((a) => a !== undefined).map(firstOffset));
+    case 'macro':
+      return firstOffset(ast.over);
+    default:
+      return ast.at;
+  }
+}

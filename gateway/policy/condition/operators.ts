@@ -1,6 +1,19 @@
 import type { Kind } from './cel-type.ts';
 import { kindOf } from './cel-type.ts';
-import { Broken, equal, Instant, isList, isMap, MAX_INT, MIN_INT, order, Span, type Value } from './cel-value.ts';
+import {
+  Broken,
+  equal,
+  Instant,
+  isInstant,
+  isList,
+  isMap,
+  isSpan,
+  MAX_INT,
+  MIN_INT,
+  order,
+  Span,
+  type Value,
+} from './cel-value.ts';
 import type { EvalContext } from './eval-context.ts';
 
 const OVERFLOW = new Broken('integer overflow');
@@ -60,18 +73,22 @@ function remainder(a: number | bigint, b: number | bigint): Value {
   return Number(b) === 0 ? BY_ZERO : BigInt(a) % BigInt(b);
 }
 
+const OUT_OF_RANGE = new Broken('the time is out of range');
+const instant = (ms: number): Value => (isInstant(ms) ? new Instant(ms) : OUT_OF_RANGE);
+const span = (ms: number): Value => (isSpan(ms) ? new Span(ms) : OUT_OF_RANGE);
+
 function plus(c: EvalContext, a: Value, b: Value): Value {
   if (typeof a === 'string' && typeof b === 'string') return c.spend((a.length + b.length) >> 6) ? a + b : TOO_BIG;
   if (isList(a) && isList(b)) return c.spend(a.length + b.length) ? [...a, ...b] : TOO_BIG;
-  if (a instanceof Instant && b instanceof Span) return new Instant(a.ms + b.ms);
-  if (a instanceof Span && b instanceof Instant) return new Instant(a.ms + b.ms);
-  return a instanceof Span && b instanceof Span ? new Span(a.ms + b.ms) : noOverload('+', a, b);
+  if (a instanceof Instant && b instanceof Span) return instant(a.ms + b.ms);
+  if (a instanceof Span && b instanceof Instant) return instant(a.ms + b.ms);
+  return a instanceof Span && b instanceof Span ? span(a.ms + b.ms) : noOverload('+', a, b);
 }
 
 function minus(a: Value, b: Value): Value {
-  if (a instanceof Instant && b instanceof Instant) return new Span(a.ms - b.ms);
-  if (a instanceof Instant && b instanceof Span) return new Instant(a.ms - b.ms);
-  return a instanceof Span && b instanceof Span ? new Span(a.ms - b.ms) : noOverload('-', a, b);
+  if (a instanceof Instant && b instanceof Instant) return span(a.ms - b.ms);
+  if (a instanceof Instant && b instanceof Span) return instant(a.ms - b.ms);
+  return a instanceof Span && b instanceof Span ? span(a.ms - b.ms) : noOverload('-', a, b);
 }
 
 /** `< <= > >=` by the sign of the order; comparisons with NaN are false. */
