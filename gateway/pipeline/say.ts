@@ -23,6 +23,19 @@ export function refuse(trail: Trail, error: unknown): void {
   if (trail.ending === 'refused' && denied) trail.ending = 'denied';
 }
 
+/** The body of a refusal; undefined where the tongue itself fails. */
+function spoken(gate: Gateway, trail: Trail, tongue: Dialect | undefined, saying: Saying): Uint8Array | undefined {
+  try {
+    return new TextEncoder().encode(
+      tongue ? tongue.error(saying) : JSON.stringify({ error: { code: saying.code, message: saying.message } }),
+    );
+  } catch (error) {
+    const reason = error instanceof Error ? error.stack : String(error);
+    gate.log.error({ call: trail.id, error: reason }, 'a refusal could not be put into words; the connection was cut');
+    return undefined;
+  }
+}
+
 /** Says a refusal in the caller's tongue: an error answer, or an error event where a stream has begun. */
 export function sayRefusal(
   gate: Gateway,
@@ -56,10 +69,12 @@ export function sayRefusal(
     reply.cut();
     return;
   }
+  const body = spoken(gate, trail, tongue, saying);
+  if (!body) {
+    reply.cut();
+    return;
+  }
   trail.status = fault.status;
-  const body = new TextEncoder().encode(
-    tongue ? tongue.error(saying) : JSON.stringify({ error: { code: saying.code, message: saying.message } }),
-  );
   reply.head(fault.status, {
     ...gateHeaders(trail),
     'content-type': 'application/json',
