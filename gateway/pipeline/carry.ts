@@ -92,8 +92,8 @@ async function unreached({ reply }: Carriage, carrier: Carrier): Promise<Outcome
 async function answer(carriage: Carriage, carrier: Carrier, upstream: UpstreamReply): Promise<Outcome> {
   const { reading, hearing, terms } = carriage;
   if (upstream.status >= 300 || !reading || !hearing || !terms) return passThrough(carriage, carrier, upstream);
-  const type = String(upstream.headers['content-type'] ?? '');
-  if (type.startsWith('text/event-stream')) {
+  const type = String(upstream.headers['content-type'] ?? '').toLowerCase();
+  if (hearing.dialect.isStream?.(type, reading) ?? type.startsWith('text/event-stream')) {
     const { gate, reply, trail, route } = carriage;
     reply.head(upstream.status, { ...upstream.headers, ...gateHeaders(trail), 'x-accel-buffering': 'no' });
     const onFirstByte = (): void => {

@@ -56,4 +56,8 @@ function atOutputCap(usage: Usage, outputCap: number, outputFloor: number): Usag
   return { ...usage, entries: [entry, ...rest] };
 }
 
-const largest = (...amounts: readonly Nano[]): Nano => amounts.reduce((a, b) => (b > a ? b : a));
+function largest(first: Nano, ...others: readonly Nano[]): Nano {
+  let most = first;
+  for (const amount of others) if (amount > most) most = amount;
+  return most;
+}

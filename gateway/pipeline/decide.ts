@@ -26,6 +26,8 @@ export interface Plea {
   readonly reading: Reading;
   readonly dialect: Dialect;
   readonly headers: Headers;
+  /** what the upstream is asked for, query included */
+  readonly path: string;
   readonly provider: string;
   readonly raw: Uint8Array;
   readonly first: boolean;
@@ -103,7 +105,7 @@ function settleEdits(
     splices.push(...more);
     if (splices.length === 0) return reading;
     const text = land(reading.doc.text, splices);
-    return plea.dialect.read(parseStrict(text), utf8.encode(text).length, plea.headers);
+    return plea.dialect.read(parseStrict(text), utf8.encode(text).length, plea.headers, plea.path);
   } catch (error) {
     if (!(error instanceof RangeError || error instanceof JsonFault || error instanceof Fault)) throw error;
     bench.gate.log.warn({ error: error.message }, 'an edit could not land');
@@ -133,7 +135,7 @@ function capSplices(plea: Plea, reading: Reading, verdict: Verdict): Splice[] {
       { rule: verdict.cap === undefined ? 'budget/clamp' : verdict.rule, reason: 'budget_exceeded' },
     );
   }
-  return [{ at: reading.cap.at, json: String(wanted) }];
+  return [{ at: reading.cap.at, json: reading.cap.json?.(wanted) ?? String(wanted) }];
 }
 
 export function denial(verdict: Verdict, what: string): Fault {

@@ -5,12 +5,13 @@ import type { Quote } from '../domain/pricing.ts';
 import type { Principal } from '../domain/principal.ts';
 import { nano } from '../domain/scalars.ts';
 import type { Dialect, Reading } from '../ports/dialect.ts';
-import type { Arrival } from '../ports/identity.ts';
-import type { RunSpace, StepTicket } from '../ports/runs.ts';
+import type { Arrival, Caller } from '../ports/identity.ts';
+import type { Conversation, RunSpace, StepTicket } from '../ports/runs.ts';
 import { carry } from './carry.ts';
 import { type Claim, claim, tongueFor } from './claim.ts';
 import { begin, release, remember, seal, settle } from './conclude.ts';
 import { decide, permitOpenRoute } from './decide.ts';
+import { denyCall } from './denied-call.ts';
 import type { Noses } from './detect.ts';
 import { callFacts } from './facts.ts';
 import type { Gateway } from './gateway.ts';
@@ -18,8 +19,9 @@ import { digestOf } from './identities.ts';
 import type { Bench } from './judgement.ts';
 import { NOT_SERVED, type Outcome } from './outcome.ts';
 import type { Reply } from './reply.ts';
+import { withoutQueryCredential } from './query-credential.ts';
 import { modelOf } from './request-actions.ts';
-import { type Hold, reserve } from './reserve.ts';
+import { type Hold, refit, reserve } from './reserve.ts';
 import { refuse, sayRefusal } from './say.ts';
 import { Trail } from './trail.ts';
 
@@ -38,11 +40,14 @@ export async function exchange(gate: Gateway, noses: Noses, call: Call, reply: R
   gate.metrics.inFlight(1);
   let route: Claim | undefined;
   try {
-    route = claim(gate, call.arrival.method, call.arrival.url);
+    const found = claim(gate, call.arrival.method, call.arrival.url);
+    const arrival = withoutQueryCredential(call.arrival, found.tongue);
+    route = arrival === call.arrival ? found : claim(gate, arrival.method, arrival.url);
+    const clean = { ...call, arrival };
     trail.upstream = route.destination.name;
     trail.dialect = route.dialect?.name ?? 'open-route';
-    if (route.dialect) await governed(gate, noses, trail, route, route.dialect, call, reply);
-    else await declared(gate, trail, route, call, reply);
+    if (route.dialect) await governed(gate, noses, trail, route, route.dialect, clean, reply);
+    else await declared(gate, trail, route, clean, reply);
   } catch (error) {
     refuse(trail, error);
     sayRefusal(gate, trail, route?.tongue ?? tongueFor(gate, call.arrival.url), reply, error);
@@ -50,6 +55,37 @@ export async function exchange(gate: Gateway, noses: Noses, call: Call, reply: R
     gate.metrics.inFlight(-1);
     await seal(gate, trail);
   }
+}
+
+/** A call that was read and whose names are known. */
+interface Known {
+  readonly caller: Caller;
+  readonly reading: Reading;
+  readonly model: ModelRef;
+  readonly principal: Principal;
+  readonly space: RunSpace;
+  readonly conversation: Conversation;
+  readonly requestHash: string;
+  readonly ticket: StepTicket;
+}
+
+/** identify → read: who calls, what it says, which step of which run it is. */
+async function known(gate: Gateway, trail: Trail, route: Claim, dialect: Dialect, call: Call): Promise<Known> {
+  const caller = await gate.identity.authenticate(call.arrival, dialect.credentialHeaders);
+  const reading = read(dialect, call, route.upstreamPath);
+  trail.model = reading.model;
+  trail.stream = reading.stream;
+  const space: RunSpace = { tenant: caller.tenant.id, key: caller.key ?? 'open' };
+  const conversation = { dialect: dialect.name, messages: reading.messages, issuedIds: reading.issuedIds };
+  const principal = gate.identity.attribute(caller, call.arrival, route.labels, {
+    asserted: reading.asserted,
+    infer: () => gate.runs.infer(space, conversation),
+    freshRun: () => gate.ids.run(),
+  });
+  const model = modelOf(reading, route.destination.prices);
+  const requestHash = digestOf(call.body);
+  const ticket = enter(gate, trail, space, principal, model, call.arrival, requestHash);
+  return { caller, reading, model, principal, space, conversation, requestHash, ticket };
 }
 
 /** A call in a known language: every beat of the corridor. */
@@ -63,49 +99,38 @@ async function governed(
   reply: Reply,
 ): Promise<void> {
   const { arrival } = call;
-  const caller = await gate.identity.authenticate(arrival, dialect.credentialHeaders);
-  const reading = read(dialect, call);
   const provider = route.destination.prices;
-  trail.model = reading.model;
-  trail.stream = reading.stream;
-
-  const space: RunSpace = { tenant: caller.tenant.id, key: caller.key ?? 'open' };
-  const conversation = { dialect: dialect.name, messages: reading.messages, issuedIds: reading.issuedIds };
-  const principal = gate.identity.attribute(caller, arrival, route.labels, {
-    asserted: reading.asserted,
-    infer: () => gate.runs.infer(space, conversation),
-    freshRun: () => gate.ids.run(),
-  });
-  const requestHash = digestOf(call.body);
-  const ticket = enter(gate, trail, space, principal, arrival, requestHash);
-
+  const { caller, reading, model, principal, space, ...turn } = await known(gate, trail, route, dialect, call);
   const quote = gate.cashier.quote(provider, reading.bound, trail.at, gate.budgets.length > 0);
   trail.quote = quote;
-  const model = modelOf(reading, provider);
-  const hold = await held(gate, trail, principal, quote, model);
+  const reserved = await held(gate, trail, principal, quote, model);
 
-  const { bench, verdict } = await judged(gate, trail, hold, async () => {
+  const { bench, verdict, hold } = await judged(gate, trail, reserved, async () => {
     const bench: Bench = {
       gate,
       noses,
       principal,
       space,
-      facts: callFacts(principal, arrival, route.upstreamPath, quote, hold.balances, trail.at),
+      facts: callFacts(principal, arrival, route.upstreamPath.split('?')[0] as string, quote, reserved.balances, trail.at),
     };
     const verdict = decide(bench, {
       reading,
       dialect,
       headers: arrival.headers,
+      path: route.upstreamPath,
       provider,
       raw: call.body,
-      first: ticket.first,
+      first: turn.ticket.first,
       quote,
-      granted: hold.amount,
+      granted: reserved.amount,
       record: trail.record,
     });
-    mustFit(gate, provider, verdict.reading, trail, hold);
+    const edited = verdict.reading !== reading;
+    const after = edited ? gate.cashier.quote(provider, verdict.reading.bound, trail.at, true) : quote;
+    if (reserved.amount < quote.max) trail.clampedTo = verdict.reading.bound.outputCap;
+    const hold = await refit(gate, trail, principal, reserved, after, model);
     await begin(gate, trail, principal, hold);
-    return { bench, verdict };
+    return { bench, verdict, hold };
   });
 
   const carried = verdict.reading;
@@ -137,7 +162,7 @@ async function governed(
   } finally {
     trail.ending = outcome.ending;
     const charged = await settle(gate, trail, hold, terms, outcome);
-    remember(gate, { space, run: principal.run.id, conversation, requestHash }, outcome, charged);
+    remember(gate, { ...turn, space, run: principal.run.id }, outcome, charged);
   }
 }
 
@@ -159,7 +184,7 @@ async function declared(gate: Gateway, trail: Trail, route: Claim, call: Call, r
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
-function read(dialect: Dialect, { body, arrival }: Call): Reading {
+function read(dialect: Dialect, { body, arrival }: Call, path: string): Reading {
   const coding = arrival.headers['content-encoding'];
   if (coding !== undefined && coding !== 'identity')
     throw new Fault(
@@ -167,7 +192,7 @@ function read(dialect: Dialect, { body, arrival }: Call): Reading {
       `header \`content-encoding: ${String(coding)}\` is not accepted here; send the body uncompressed`,
     );
   try {
-    return dialect.read(requireObject(parseStrict(utf8.decode(body))), body.length, arrival.headers);
+    return dialect.read(requireObject(parseStrict(utf8.decode(body))), body.length, arrival.headers, path);
   } catch (error) {
     if (error instanceof JsonFault)
       throw new Fault(
@@ -185,6 +210,7 @@ function enter(
   trail: Trail,
   space: RunSpace,
   principal: Principal,
+  model: ModelRef,
   arrival: Arrival,
   requestHash: string,
 ): StepTicket {
@@ -192,40 +218,18 @@ function enter(
   for (const conflict of principal.conflicts) gate.metrics.identityConflict(conflict.split('=')[0] as string);
   const stopped = gate.runs.halted(space, principal.run.id, principal.agent.id, principal.human?.id);
   if (stopped) {
-    throw new Fault(
-      'TG_POLICY_DENIED',
-      `tollgate halted this ${stopped}; nothing more is carried for it until an operator lifts the halt`,
-      undefined,
-      {
-        rule: `halt/${stopped}`,
-        reason: 'halted',
-      },
-    );
+    throw denyCall(trail, principal, model, {
+      code: 'TG_POLICY_DENIED',
+      rule: `halt/${stopped}`,
+      reason: 'halted',
+      message: `tollgate halted this ${stopped}; nothing more is carried for it until an operator lifts the halt`,
+    });
   }
   const retries = Number(arrival.headers['x-stainless-retry-count'] ?? 0);
   const ticket = gate.runs.enter(space, principal.run.id, trail.at, requestHash, retries > 0);
   trail.step = ticket.step;
   trail.attempt = ticket.attempt;
   return ticket;
-}
-
-/** What a verdict made of the request may not cost more than what is held for it. */
-function mustFit(gate: Gateway, provider: string, reading: Reading, trail: Trail, hold: Hold): void {
-  if (hold.accounts.length === 0) return;
-  const after = gate.cashier.quote(provider, reading.bound, trail.at, true);
-  if (after.max <= hold.amount) {
-    if (hold.amount < (trail.quote?.max ?? 0n)) trail.clampedTo = reading.bound.outputCap;
-    return;
-  }
-  throw new Fault(
-    'TG_POLICY_DENIED',
-    'tollgate denied the call: an edit made it dearer than what its budgets hold for it',
-    undefined,
-    {
-      rule: 'budget/edit',
-      reason: 'runtime_error:transform_failed',
-    },
-  );
 }
 
 /** Runs a beat that comes after the reservation; if it refuses, the hold is given back. */

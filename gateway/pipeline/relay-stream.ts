@@ -35,10 +35,12 @@ export async function relayStream(relay: StreamRelay, upstream: UpstreamReply): 
   const stream = new StreamHearing(hearing, reader);
   let lastWrite = gate.clock.ticks();
   let writing = false;
+  let sent: Uint8Array | undefined;
   const write = async (pieces: readonly Uint8Array[]): Promise<void> => {
     if (pieces.length === 0 || carrier.callerLeft) return;
     relay.onFirstByte();
     lastWrite = gate.clock.ticks();
+    if (pieces[0] !== hearing.dialect.keepAlive) sent = pieces.at(-1);
     writing = true;
     await reply.write(pieces.length === 1 ? (pieces[0] as Uint8Array) : Buffer.concat(pieces));
     writing = false;
@@ -70,7 +72,7 @@ export async function relayStream(relay: StreamRelay, upstream: UpstreamReply): 
     };
   }
   if (cut) carrier.abort();
-  if (cut?.saying && !carrier.callerLeft) await write([hearing.dialect.errorEvents(cut.saying)]);
+  if (cut?.saying && !carrier.callerLeft) await write([reader.errorEvents?.(cut.saying, sent) ?? hearing.dialect.errorEvents(cut.saying)]);
   if (carrier.callerLeft) reply.cut();
   else reply.end();
   return outcomeOf(reader, cut, carrier);

@@ -1,13 +1,13 @@
 import type { ModelRef } from '../domain/action.ts';
-import { Fault } from '../domain/fault.ts';
+import type { Fault } from '../domain/fault.ts';
 import { nanoToUsd } from '../domain/money.ts';
 import type { Quote } from '../domain/pricing.ts';
 import type { Principal } from '../domain/principal.ts';
 import { epochMs, type Nano, nano } from '../domain/scalars.ts';
 import type { Account, Balance } from '../ports/ledger.ts';
 import { accountsOf } from './accounts.ts';
+import { denyCall } from './denied-call.ts';
 import type { Gateway } from './gateway.ts';
-import { actionIdentity } from './identities.ts';
 import type { Trail } from './trail.ts';
 
 /** Money held for one call, or none where no budget applies. */
@@ -53,22 +53,31 @@ export async function reserve(
   return { amount: answer.amount, accounts, balances: answer.balances };
 }
 
-/** A denial of budget and a denial of policy have one envelope. */
 function refusal(trail: Trail, principal: Principal, model: ModelRef, account: Account, message: string): Fault {
   const rule = `budget/${account.scope}`;
-  const reason = 'budget_exceeded';
-  const identity = actionIdentity({ point: 'pre_model_call', plane: 'llm', model }, principal, null);
-  trail.record({
-    point: 'pre_model_call',
-    plane: 'llm',
-    decision: 'deny',
-    rule,
-    reason,
-    hits: [{ rule, decision: 'deny', reason, mode: 'enforce' }],
-    input_identity: identity,
-    enforced_identity: identity,
+  return denyCall(trail, principal, model, { code: 'TG_BUDGET_EXCEEDED', rule, reason: 'budget_exceeded', message });
+}
+
+/**
+ * The hold for the request as the verdicts left it: an edit may have made it a little longer, so the hold grows with it. Throws a
+ * Fault (`TG_BUDGET_EXCEEDED`) where no budget has room for that.
+ */
+export async function refit(
+  gate: Gateway,
+  trail: Trail,
+  principal: Principal,
+  hold: Hold,
+  after: Quote,
+  model: ModelRef,
+): Promise<Hold> {
+  if (hold.accounts.length === 0 || after.max <= hold.amount) return hold;
+  if (await gate.ledger.extend(trail.id, after.max, hold.accounts)) return { ...hold, amount: after.max };
+  throw denyCall(trail, principal, model, {
+    code: 'TG_BUDGET_EXCEEDED',
+    rule: 'budget/edit',
+    reason: 'budget_exceeded',
+    message: `tollgate denied the call: a rule made it dearer, up to $${nanoToUsd(after.max)}, and no budget has room for that; ask for less output`,
   });
-  return new Fault('TG_BUDGET_EXCEEDED', message, undefined, { rule, reason });
 }
 
 function short({ account, spent, held }: Balance, rest: Nano, quote: Quote): string {

@@ -46,7 +46,12 @@ export interface Reading {
   readonly tools: readonly string[];
   readonly bound: RequestBound;
   /** the output cap field the caller used, or the one to use; `floor` is the least value it may get (a thinking budget) */
-  readonly cap: { readonly at: Pointer; readonly floor: number };
+  readonly cap: {
+    readonly at: Pointer;
+    readonly floor: number;
+    /** what to write at `at` for so many tokens; absent: the number itself */
+    readonly json?: ((tokens: number) => string) | undefined;
+  };
   /** every text of the request that detectors may read, pointers from the body's root */
   readonly parts: readonly TextPart[];
   readonly input: UserInput | undefined;
@@ -157,6 +162,8 @@ export interface StreamReader {
   text(): string;
   issuedIds(): readonly string[];
   mark(): MessageMark;
+  /** An error in mid-stream where this reply's framing is not the dialect's usual one; `sent`: the last bytes that went out. */
+  errorEvents?(saying: Saying, sent: Uint8Array | undefined): Uint8Array;
 }
 
 /** Something the gate says itself, to be put into the caller's tongue. */
@@ -166,6 +173,15 @@ export interface Saying {
   readonly message: string;
   readonly rule?: string | undefined;
   readonly reason?: string | undefined;
+}
+
+/** A query parameter that carries a credential, and the header that says the same. */
+export interface QueryCredential {
+  readonly parameter: string;
+  /** lower case */
+  readonly header: string;
+  /** what stands before the value in the header: `Bearer ` */
+  readonly scheme?: string | undefined;
 }
 
 /** One wire language. Pure but for the reader's own state: no I/O, no clock, no configuration. */
@@ -178,8 +194,12 @@ export interface Dialect {
   upstreamPath(path: string): string;
   /** Headers that carry the caller's credential in this language, lower case, e.g. `authorization`, `x-api-key`. */
   readonly credentialHeaders: readonly string[];
-  /** Throws a Fault (`TG_BAD_REQUEST`) that names the field. */
-  read(doc: JsonText, bytes: number, headers: Headers): Reading;
+  /** Query parameters that carry the caller's credential: moved into their header, so that no path ever holds one. */
+  readonly queryCredentials?: readonly QueryCredential[];
+  /** Throws a Fault (`TG_BAD_REQUEST`) that names the field. `path` is what the upstream is asked for, query included. */
+  read(doc: JsonText, bytes: number, headers: Headers, path?: string): Reading;
+  /** True where a successful reply of this content type is a stream; absent: `text/event-stream` alone is. */
+  isStream?(contentType: string, reading: Reading): boolean;
   /**
    * Reads a complete successful reply; `reading` is what it answers, for what the reply leaves out (the cache lifetime asked for).
    * Throws a Fault (`TG_UPSTREAM_UNREADABLE`) where it is not this language.

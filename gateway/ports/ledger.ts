@@ -47,6 +47,11 @@ export interface SettleAnswer {
 export interface Ledger {
   /** Holds in every account or in none. The same id gets the same answer; a spent id is never granted again. */
   reserve(request: Reservation): Promise<ReserveAnswer>;
+  /**
+   * Raises an open hold to `amount` in all its accounts or in none: an edit made the call dearer. False where one has no room, or
+   * where the hold is not open; then it stays as it was. True where it holds that much already.
+   */
+  extend(id: CallId, amount: Nano, accounts: readonly Account[]): Promise<boolean>;
   /** Charges `amount` and gives the rest of the hold back. A lapsed hold is corrected once; an unknown id is charged on `accounts`. */
   settle(id: CallId, amount: Nano, accounts: readonly Account[]): Promise<SettleAnswer>;
   /** Nothing was carried: the hold is given back whole. */

@@ -203,6 +203,26 @@ export function ledgerContract(name: string, open: () => Promise<OpenLedger>): v
       expect(await totals(run)).toEqual([[0n, 0n]]);
     });
 
+    it('extends an open hold in all its accounts or in none, and never a closed one', async () => {
+      const [run, tenant] = [account('run', 100n), account('tenant', 70n)];
+      await ledger.reserve(ask(1, [run, tenant], 50n));
+      expect(await ledger.extend(call(1), nano(60n), [run, tenant])).toBe(true);
+      expect(await ledger.extend(call(1), nano(60n), [run, tenant])).toBe(true);
+      expect(await ledger.extend(call(1), nano(55n), [run, tenant])).toBe(true);
+      expect(await ledger.extend(call(1), nano(71n), [run, tenant])).toBe(false);
+      expect(await totals(run, tenant)).toEqual([
+        [0n, 60n],
+        [0n, 60n],
+      ]);
+      expect(await ledger.settle(call(1), nano(65n), [run, tenant])).toEqual({ charged: 65n, overrun: 5n });
+      expect(await ledger.extend(call(1), nano(66n), [run, tenant])).toBe(false);
+      expect(await ledger.extend(call(2), nano(1n), [run])).toBe(false);
+      expect(await totals(run, tenant)).toEqual([
+        [65n, 0n],
+        [65n, 0n],
+      ]);
+    });
+
     it('turns a lapsed hold into a charge; a late settlement corrects it once', async () => {
       const run = account('run', 100n);
       await ledger.reserve(ask(1, [run], 50n));

@@ -89,6 +89,21 @@ describe('a cap that holds', () => {
     );
   });
 
+  it('makes room for an edit that makes the request longer', async () => {
+    upstream = await startUpstream((_r, response) => json(response, 200, completion({ content: 'ok' })));
+    gate = await startTestGate({
+      policy: 'starter',
+      upstreams: { openai: { base_url: upstream.url, dialects: ['openai-chat'] } },
+      config: { budgets: [{ scope: 'run', limit_usd: 5 }] },
+    });
+    // the token that takes its place is longer than the key
+    const secret = ['AKIA', 'Q3EGRTWB7XPLMN5Z'].join('');
+    const messages = [{ role: 'user' as const, content: `use ${secret}` }];
+    await client().chat.completions.create({ ...ask(50), messages });
+    expect(upstream.received[0]?.text).not.toContain(secret);
+    expect((await gate.sealed(1))[0]?.ending).toBe('completed');
+  });
+
   it('charges nothing for what the upstream refused, and passes its words on', async () => {
     const words = {
       error: { message: 'Rate limit reached for gpt-4o', type: 'tokens', param: null, code: 'rate_limit_exceeded' },

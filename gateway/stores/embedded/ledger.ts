@@ -71,6 +71,29 @@ export class EmbeddedLedger implements Ledger {
     return { granted: true, amount: nano(amount), balances };
   }
 
+  async extend(id: CallId, amount: Nano, accounts: readonly Account[]): Promise<boolean> {
+    this.#mustBeOpen();
+    checkAmount('amount', amount);
+    const hold = this.#read(() => this.#book.hold(id));
+    if (hold?.state !== HOLD.open) return false;
+    const more = amount - hold.amount;
+    if (more <= 0n) return true;
+    if (this.#book.failure !== undefined) throw unavailable(this.#book.failure);
+    const short = tightest(
+      this.#read(() => accounts.map((account) => balanceOf(account, this.#book.totals(account.id)))),
+    );
+    if (short && roomIn(short) < more) return false;
+    const all = this.#read(() => hold.accounts.map((account) => this.#book.totals(account)));
+    for (const totals of all) checkTotal(totals, more);
+    for (const totals of all) {
+      totals.held += more;
+      this.#book.changedTotals(totals);
+    }
+    hold.amount = amount;
+    this.#changed(hold);
+    return true;
+  }
+
   /** The first settlement is final: a second one gets its answer, whatever amount it names. */
   async settle(id: CallId, amount: Nano, accounts: readonly Account[]): Promise<SettleAnswer> {
     this.#mustBeOpen();
