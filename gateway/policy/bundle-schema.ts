@@ -5,7 +5,7 @@ import { DECISIONS } from '../domain/verdict.ts';
 import { EFFECTS, SECRECIES, TRUSTS } from './tool-catalogue.ts';
 
 /** The one version of the language this gate reads. */
-export const POLICY_VERSION = 'tollgate/v1';
+const POLICY_VERSION = 'tollgate/v1';
 
 const text = z.string().min(1, 'must not be empty').max(2000, 'must not be longer than 2000 characters');
 const oneOrMore = <T extends z.ZodType>(item: T) => z.union([item, z.array(item).min(1, 'must name at least one')]);

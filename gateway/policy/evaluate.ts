@@ -14,8 +14,8 @@ import { selects } from './selectors.ts';
 import type { ToolCatalogue } from './tool-catalogue.ts';
 
 /** Steps one condition may take, and all conditions of one evaluation together. */
-export const CONDITION_STEPS = 100_000;
-export const EVALUATION_STEPS = 1_000_000;
+const CONDITION_STEPS = 100_000;
+const EVALUATION_STEPS = 1_000_000;
 
 /** What a judge is made of. */
 export interface JudgeParts {

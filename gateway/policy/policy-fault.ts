@@ -6,7 +6,7 @@ export interface Problem {
   readonly message: string;
 }
 
-export const describeProblem = (p: Problem): string => `${p.file}:${p.line}:${p.column}: ${p.message}`;
+const describeProblem = (p: Problem): string => `${p.file}:${p.line}:${p.column}: ${p.message}`;
 
 /** A policy that can't be used: every mistake at once, in order of file and place. */
 export class PolicyFault extends Error {

@@ -19,7 +19,7 @@ function distance(a: string, b: string, limit: number): number {
 }
 
 /** The known word that `word` was probably meant to be, or undefined where none is near. */
-export function nearest(word: string, known: Iterable<string>): string | undefined {
+function nearest(word: string, known: Iterable<string>): string | undefined {
   if (word.length > 64) return undefined;
   const limit = Math.max(1, Math.floor(word.length / 3));
   let best: string | undefined;

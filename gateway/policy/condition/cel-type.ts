@@ -17,7 +17,6 @@ export const DOUBLE: CelType = { kind: 'double' };
 export const STRING: CelType = { kind: 'string' };
 export const NULL: CelType = { kind: 'null' };
 export const TIMESTAMP: CelType = { kind: 'timestamp' };
-export const DURATION: CelType = { kind: 'duration' };
 export const listOf = (of: CelType): CelType => ({ kind: 'list', of });
 export const mapOf = (of: CelType): CelType => ({ kind: 'map', of });
 /** A map whose members are all known: any other name is a load error. */

@@ -28,7 +28,7 @@ export class ConditionFault extends Error {
   }
 }
 
-export const MAX_CONDITION = 4096;
+const MAX_CONDITION = 4096;
 const MAX_DEPTH = 64;
 
 type Parsed = ReturnType<typeof parse>;
