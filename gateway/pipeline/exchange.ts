@@ -111,7 +111,7 @@ async function governed(
       noses,
       principal,
       space,
-      facts: callFacts(principal, arrival, route.upstreamPath.split('?')[0] as string, quote, reserved.balances, trail.at),
+      facts: callFacts(principal, arrival, route.upstreamPath, quote, reserved.balances, trail.at),
     };
     const verdict = decide(bench, {
       reading,

@@ -47,7 +47,7 @@ export function callFacts(
   const max = nanoToNumber(quote.max);
   return {
     now,
-    request: { headers: visibleHeaders(arrival.headers), path, ip: arrival.ip },
+    request: { headers: visibleHeaders(arrival.headers), path: path.split('?')[0] as string, ip: arrival.ip },
     agent: { id: agent.id, name: agent.id, tier: '', verified: agent.assurance === 'verified' },
     human: {
       id: human?.id ?? '',

@@ -72,7 +72,8 @@ export async function relayStream(relay: StreamRelay, upstream: UpstreamReply): 
     };
   }
   if (cut) carrier.abort();
-  if (cut?.saying && !carrier.callerLeft) await write([reader.errorEvents?.(cut.saying, sent) ?? hearing.dialect.errorEvents(cut.saying)]);
+  if (cut?.saying && !carrier.callerLeft)
+    await write([reader.errorEvents?.(cut.saying, sent) ?? hearing.dialect.errorEvents(cut.saying)]);
   if (carrier.callerLeft) reply.cut();
   else reply.end();
   return outcomeOf(reader, cut, carrier);
