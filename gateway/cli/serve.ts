@@ -20,8 +20,10 @@ export function serveCommand(): Command {
       const level = config.log.level === 'debug' ? 'info' : config.log.level;
       const log = createLog({ level, pretty: process.stderr.isTTY });
       const running = await startGateway(config, { log, allowUnpoliced: options.allowUnpoliced });
+      // listens before it greets: whoever waits for the greeting may send a signal at once
+      const stopped = untilStopped(running, () => log.info({}, 'stopping: no new calls, those in flight may finish'));
       greet(running, Object.keys(config.upstreams), options.allowUnpoliced === true && config.policies === undefined);
-      await untilStopped(running, () => log.info({}, 'stopping: no new calls, those in flight may finish'));
+      await stopped;
     });
 }
 
