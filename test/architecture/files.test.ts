@@ -9,9 +9,7 @@ const ROOMS = [
 ]
   .join(' ')
   .split(' ');
-const VAGUE = new Set(
-  'util utils helper helpers common misc manager managers service services types index'.split(' '),
-);
+const VAGUE = new Set('util utils helper helpers common misc manager managers service services types index'.split(' '));
 /** An index of something says what it is; only the bare name says nothing. */
 const COMPOUND = new Set([...VAGUE].filter((word) => word !== 'index'));
 const HARD_STOP = 300;
@@ -25,7 +23,11 @@ const tooLong = (files: readonly SourceFile[]): string[] =>
 const vague = (paths: readonly string[]): string[] =>
   paths.filter((path) => {
     const stem = basename(path).replace(/(?:\.test|\.config|\.d)?\.[a-z]+$/, '');
-    return path.split('/').some((part) => VAGUE.has(part)) || VAGUE.has(stem) || COMPOUND.has(stem.slice(stem.lastIndexOf('-') + 1));
+    return (
+      path.split('/').some((part) => VAGUE.has(part)) ||
+      VAGUE.has(stem) ||
+      COMPOUND.has(stem.slice(stem.lastIndexOf('-') + 1))
+    );
   });
 
 /** Files that hold nothing but re-exports. */
