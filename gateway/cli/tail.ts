@@ -1,6 +1,8 @@
 import { Command } from 'commander';
+import { usdToNano } from '../domain/money.ts';
+import { nano } from '../domain/scalars.ts';
 import { configAt, configOption, jsonOption } from './config-file.ts';
-import { callLine } from './feed/call-line.ts';
+import { callHeader, callLine } from './feed/call-line.ts';
 import { followCalls } from './feed/follow-calls.ts';
 import { print } from './terminal.ts';
 
@@ -24,14 +26,15 @@ export function tailCommand(): Command {
       process.once('SIGINT', () => stop.abort());
       process.once('SIGTERM', () => stop.abort());
       const office = options.office ?? officeUrl(options.config);
-      const width = process.stdout.columns ?? 160;
-      for await (const call of followCalls(office, stop.signal)) {
-        if (options.run !== undefined && call.run !== options.run) continue;
-        print(
-          options.json
-            ? call
-            : callLine(call, { width, colour: process.stdout.isTTY === true && !process.env['NO_COLOR'] }),
-        );
+      const look = {
+        width: process.stdout.columns ?? 160,
+        colour: process.stdout.isTTY === true && !process.env['NO_COLOR'],
+      };
+      let total = nano(0n);
+      if (!options.json) print(callHeader({ ...look, total }));
+      for await (const call of followCalls(office, stop.signal, { run: options.run })) {
+        total = nano(total + usdToNano(call.cost_usd));
+        print(options.json ? call : callLine(call, { ...look, total }));
       }
     });
 }

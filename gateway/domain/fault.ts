@@ -9,7 +9,6 @@ export const FAULTS = {
   TG_BAD_KEY: { status: 401, blame: 'caller' },
   TG_POLICY_DENIED: { status: 403, blame: 'policy' },
   TG_BUDGET_EXCEEDED: { status: 402, blame: 'policy' },
-  TG_UNPRICED: { status: 403, blame: 'policy' },
   TG_KEYS_UNAVAILABLE: { status: 503, blame: 'gate' },
   TG_LEDGER_UNAVAILABLE: { status: 503, blame: 'gate' },
   TG_RECORD_UNAVAILABLE: { status: 503, blame: 'gate' },

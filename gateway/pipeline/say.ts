@@ -18,8 +18,7 @@ export function gateHeaders(trail: Trail): Record<string, string> {
 export function refuse(trail: Trail, error: unknown): void {
   const fault = error instanceof Fault ? error : undefined;
   trail.fault = fault?.code ?? 'TG_INTERNAL';
-  const denied =
-    fault?.code === 'TG_POLICY_DENIED' || fault?.code === 'TG_BUDGET_EXCEEDED' || fault?.code === 'TG_UNPRICED';
+  const denied = fault?.code === 'TG_POLICY_DENIED' || fault?.code === 'TG_BUDGET_EXCEEDED';
   if (trail.ending === 'refused' && denied) trail.ending = 'denied';
 }
 

@@ -108,7 +108,6 @@ describe('codes and words', () => {
         "401 TG_BAD_KEY",
         "403 TG_POLICY_DENIED",
         "402 TG_BUDGET_EXCEEDED",
-        "403 TG_UNPRICED",
         "503 TG_KEYS_UNAVAILABLE",
         "503 TG_LEDGER_UNAVAILABLE",
         "503 TG_RECORD_UNAVAILABLE",
