@@ -272,8 +272,8 @@ async function startShippers(
   metrics: Gateway['metrics'],
   log: Log,
 ): Promise<void> {
-  const sinks = config.sinks.map(({ type, ...options }) => {
-    const kind = sinkKinds.find((k) => k.type === type) as (typeof sinkKinds)[number];
+  const sinks = config.sinks.map((options) => {
+    const kind = sinkKinds.find((k) => k.type === options.type) as (typeof sinkKinds)[number];
     return kind.open(options as JsonObject, { stdout: process.stdout });
   });
   const twice = sinks.find((sink, i) => sinks.findIndex((other) => other.name === sink.name) !== i);

@@ -1,3 +1,5 @@
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
 import { chatStream, messageStream } from '../anomaly/scenarios.ts';
@@ -55,7 +57,12 @@ describe('a stream of any length', () => {
     );
     const slow = call(ask({ stream: true })).then((r) => r.text());
     await sleep(1500);
-    // others reserve meanwhile: a lapsed hold would be a charge by now
+    // five leases later the hold is still open, and its lease lies ahead
+    const db = new DatabaseSync(join(gate.folder, 'data', 'tollgate.db'), { readOnly: true });
+    const hold = db.prepare('SELECT state, lapses_at FROM holds').get();
+    db.close();
+    expect(hold).toMatchObject({ state: 0 });
+    expect(Number(hold?.['lapses_at'])).toBeGreaterThan(Date.now());
     expect(await slow).toBe(withoutUsage(pieces));
     expect((await gate.sealed(1))[0]).toMatchObject({ ending: 'completed', certainty: 'exact', cost_usd: '0.0000725' });
     expect((await gate.calls())[0]?.latency_ms).toBeGreaterThan(2500);
