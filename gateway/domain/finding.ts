@@ -15,4 +15,16 @@ export interface Finding {
 export interface PlacedFinding extends Finding {
   readonly at: Pointer;
   readonly status: 'found' | 'unknown';
+  /** what stands for the value in this run where a rule redacts it `as: token`; absent: the judge numbers what this one snapshot holds */
+  readonly token?: string | undefined;
 }
+
+/** The word a kind's tokens begin with: `pii.email` → `EMAIL`. */
+export const tokenWord = (kind: string): string =>
+  kind
+    .slice(kind.indexOf('.') + 1)
+    .toUpperCase()
+    .replace(/[^A-Z0-9]+/g, '_');
+
+/** `<EMAIL_1>`: the first e-mail address of a run. */
+export const tokenText = (word: string, ordinal: number): string => `<${word}_${ordinal}>`;

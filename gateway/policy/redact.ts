@@ -1,5 +1,5 @@
 import type { Action, Edit, TextPart } from '../domain/action.ts';
-import type { PlacedFinding } from '../domain/finding.ts';
+import { type PlacedFinding, tokenText, tokenWord } from '../domain/finding.ts';
 import type { Snapshot } from '../domain/snapshot.ts';
 import type { Sha256 } from './judge.ts';
 import { TransformFailure } from './transform-failure.ts';
@@ -16,7 +16,8 @@ export interface Redaction {
 interface Cut {
   readonly start: number;
   readonly end: number;
-  readonly text: string;
+  /** asked once, in order of appearance, and only where no earlier cut covers this one */
+  readonly text: () => string;
 }
 
 /**
@@ -27,6 +28,7 @@ interface Cut {
 export function redact(snapshot: Snapshot, redactions: readonly Redaction[], sha256: Sha256): Edit[] {
   const { action, findings } = snapshot;
   const cuts = new Map<TextPart, Cut[]>();
+  const numbers: Numbers = new Map();
   for (const finding of findings) {
     const wish = redactions.find((r) => r.covers(finding));
     if (!wish) continue;
@@ -38,7 +40,8 @@ export function redact(snapshot: Snapshot, redactions: readonly Redaction[], sha
       );
     }
     const part = partOf(action, finding, wish.rule);
-    const text = replacement(wish.as, finding, part.text.slice(finding.start, finding.end), snapshot, sha256);
+    const found = part.text.slice(finding.start, finding.end);
+    const text = (): string => replacement(wish.as, finding, found, snapshot, sha256, numbers);
     const list = cuts.get(part);
     if (list) list.push({ start: finding.start, end: finding.end, text });
     else cuts.set(part, [{ start: finding.start, end: finding.end, text }]);
@@ -65,10 +68,28 @@ function partOf(action: Action, finding: PlacedFinding, rule: number): TextPart 
   return part;
 }
 
-function replacement(as: RedactAs, finding: PlacedFinding, found: string, snapshot: Snapshot, sha256: Sha256): string {
+/** word → value → ordinal, for a snapshot that brings no tokens of its run (a case, a replay) */
+type Numbers = Map<string, Map<string, number>>;
+
+function numbered(finding: PlacedFinding, found: string, numbers: Numbers): string {
+  const word = tokenWord(finding.kind);
+  const known = numbers.get(word) ?? new Map<string, number>();
+  numbers.set(word, known);
+  if (!known.has(found)) known.set(found, known.size + 1);
+  return tokenText(word, known.get(found) as number);
+}
+
+function replacement(
+  as: RedactAs,
+  finding: PlacedFinding,
+  found: string,
+  snapshot: Snapshot,
+  sha256: Sha256,
+  numbers: Numbers,
+): string {
   switch (as) {
     case 'token':
-      return `[redacted:${finding.kind}]`;
+      return finding.token ?? numbered(finding, found, numbers);
     case 'mask':
       return '*'.repeat(found.length);
     case 'hash':
@@ -83,7 +104,7 @@ function cutText(text: string, cuts: readonly Cut[]): string {
   let out = '';
   let end = 0;
   for (const cut of ordered) {
-    if (cut.start >= end) out += text.slice(end, cut.start) + cut.text;
+    if (cut.start >= end) out += text.slice(end, cut.start) + cut.text();
     end = Math.max(end, cut.end);
   }
   return out + text.slice(end);

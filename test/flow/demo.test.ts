@@ -54,7 +54,7 @@ describe('npm run demo', () => {
     expect(fed(/looper\/r3 .* HALT budget/)).toHaveLength(1);
 
     // what the agents got: no key, no rm, an error that is clean and final
-    expect(said.out).toContain('[redacted:secret.aws_secret_key]');
+    expect(said.out).toContain('<AWS_SECRET_KEY_1>');
     expect(lines.filter((one) => / ran: /.test(one)).map((one) => one.split(' ran: ')[1])).toEqual([
       'df -h /',
       'docker builder prune --force',

@@ -100,7 +100,7 @@ describe('cases', () => {
         confidence: 1,
       }));
     const cases =
-      'cases:\n  - { name: a, at: output, text: "say hunter2", expect: { decision: transform, target: "say [redacted:secret.password]" } }\n';
+      'cases:\n  - { name: a, at: output, text: "say hunter2", expect: { decision: transform, target: "say <PASSWORD_1>" } }\n';
     expect(runCases(j, { path: 'policies/starter/cases.yaml', text: cases }, scan).results[0]?.failures).toEqual([]);
   });
 });

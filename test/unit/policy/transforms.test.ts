@@ -129,7 +129,7 @@ describe('redact', () => {
   const findings = [found('secret.aws_access_key', '/a', 4, 12), found('secret.aws_access_key', '/b/0', 0, 8)];
 
   it.each<[string, Json]>([
-    ['token', { a: 'key [redacted:secret.aws_access_key].', b: ['[redacted:secret.aws_access_key]'] }],
+    ['token', { a: 'key <AWS_ACCESS_KEY_1>.', b: ['<AWS_ACCESS_KEY_1>'] }],
     ['mask', { a: 'key ********.', b: ['********'] }],
     ['drop', { a: 'key .', b: [''] }],
   ])('as %s', (as, after) => {
@@ -151,7 +151,7 @@ describe('redact', () => {
   it('only what is named', () => {
     const mixed = [found('secret.jwt', '/a', 0, 3), found('pii.email', '/a', 4, 12)];
     expect(run('[{ redact: pii.email }]', target, { findings: mixed }).after).toEqual({
-      a: 'key [redacted:pii.email].',
+      a: 'key <EMAIL_1>.',
       b: [KEY],
     });
     expect(run('[{ redact: [pii.*, secret.jwt], as: drop }]', target, { findings: mixed }).after).toEqual({
@@ -169,23 +169,23 @@ describe('redact', () => {
     const rules = ['[{ redact: secret.* }]', '[{ redact: pii.*, as: mask }]'];
     for (const order of [overlapping, [...overlapping].reverse()]) {
       const got = run(rules, target, { findings: order });
-      expect(got.edits).toEqual([{ op: 'set', at: '/a', value: 'key [redacted:secret.jwt].' }]);
+      expect(got.edits).toEqual([{ op: 'set', at: '/a', value: 'key <JWT_1>.' }]);
     }
   });
 
   it('the whole target where it is a text', () => {
     expect(run('[{ redact: secret.* }]', 'x AKIA', { findings: [found('secret.jwt', '', 2, 6)] }).after).toBe(
-      'x [redacted:secret.jwt]',
+      'x <JWT_1>',
     );
   });
 
   it('comes before the other changes, which see the redacted text', () => {
     const got = run(
-      ['[{ replace: "redacted", with: "gone" }]', '[{ redact: secret.* }]', '[{ set: /b, to: [] }]'],
+      ['[{ replace: "AWS_ACCESS", with: "GONE" }]', '[{ redact: secret.* }]', '[{ set: /b, to: [] }]'],
       target,
       { findings },
     );
-    expect(got.after).toEqual({ a: 'key [gone:secret.aws_access_key].', b: [] });
+    expect(got.after).toEqual({ a: 'key <GONE_KEY_1>.', b: [] });
   });
 
   it.each<[string, Findings, string[], string]>([
