@@ -181,7 +181,7 @@ export async function rig(options: RigOptions): Promise<Rig> {
     cashier: saboteur.wrap('cashier', cashier),
     detectors,
     identity: saboteur.wrap('identity', identity, ['authenticate']),
-    ledger: saboteur.wrap('ledger', ledger, ['reserve', 'settle', 'release', 'renew', 'lapse', 'balances']),
+    ledger: saboteur.wrap('ledger', ledger, ['reserve', 'settle', 'release', 'renew', 'lapse', 'balances', 'extend']),
     runs: saboteur.wrap('runs', store.runs),
     calls: saboteur.wrap('calls', store.calls),
     spool: saboteur.wrap('spool', noted, ['append']),
