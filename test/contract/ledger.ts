@@ -43,8 +43,17 @@ async function faultCode(work: Promise<unknown>): Promise<string> {
   return error.code;
 }
 
+export interface LedgerTraits {
+  /** whether a call on which no budget applies is known after a restart, or to its own process only */
+  readonly unbudgeted: 'kept' | 'own';
+}
+
 /** What every ledger does (gateway/ports/ledger.ts, meter.md 3). */
-export function ledgerContract(name: string, open: () => Promise<OpenLedger>): void {
+export function ledgerContract(
+  name: string,
+  open: () => Promise<OpenLedger>,
+  traits: LedgerTraits = { unbudgeted: 'kept' },
+): void {
   describe(`ledger: ${name}`, () => {
     let store: OpenLedger;
     let ledger: Ledger;
@@ -327,7 +336,7 @@ export function ledgerContract(name: string, open: () => Promise<OpenLedger>): v
 
     it('is what a naive model says, over any interleaving', { timeout: 60_000 }, async () => {
       await fc.assert(
-        fc.asyncProperty(fc.array(step, { maxLength: 60 }), async (steps) => {
+        fc.asyncProperty(fc.array(stepOf(traits), { maxLength: 60 }), async (steps) => {
           const fresh = await open();
           await runAgainstModel(fresh, steps);
         }),
@@ -341,29 +350,32 @@ const ACCOUNTS = [account('a', 100n), account('b', 250n), account('c', 40n)];
 const anId = fc.integer({ min: 0, max: 7 });
 const amount = fc.bigInt({ min: 0n, max: 60n });
 const time = fc.integer({ min: 0, max: 30 });
-const step = fc.oneof(
-  {
-    weight: 4,
-    arbitrary: fc.record({
-      verb: fc.constant('reserve' as const),
-      id: anId,
-      amount,
-      least: amount,
-      on: fc.subarray(ACCOUNTS),
-      at: time,
-      lease: time,
-    }),
-  },
-  {
-    weight: 3,
-    arbitrary: fc.record({ verb: fc.constant('settle' as const), id: anId, amount, on: fc.subarray(ACCOUNTS) }),
-  },
-  { weight: 2, arbitrary: fc.record({ verb: fc.constant('release' as const), id: anId }) },
-  { weight: 1, arbitrary: fc.record({ verb: fc.constant('renew' as const), id: anId, until: time }) },
-  { weight: 1, arbitrary: fc.record({ verb: fc.constant('lapse' as const), at: time }) },
-  { weight: 1, arbitrary: fc.record({ verb: fc.constant('reopen' as const) }) },
-);
-type Step = typeof step extends fc.Arbitrary<infer S> ? S : never;
+const accountsFor = ({ unbudgeted }: LedgerTraits): fc.Arbitrary<Account[]> =>
+  fc.subarray(ACCOUNTS, { minLength: unbudgeted === 'kept' ? 0 : 1 });
+const stepOf = (traits: LedgerTraits) =>
+  fc.oneof(
+    {
+      weight: 4,
+      arbitrary: fc.record({
+        verb: fc.constant('reserve' as const),
+        id: anId,
+        amount,
+        least: amount,
+        on: accountsFor(traits),
+        at: time,
+        lease: time,
+      }),
+    },
+    {
+      weight: 3,
+      arbitrary: fc.record({ verb: fc.constant('settle' as const), id: anId, amount, on: accountsFor(traits) }),
+    },
+    { weight: 2, arbitrary: fc.record({ verb: fc.constant('release' as const), id: anId }) },
+    { weight: 1, arbitrary: fc.record({ verb: fc.constant('renew' as const), id: anId, until: time }) },
+    { weight: 1, arbitrary: fc.record({ verb: fc.constant('lapse' as const), at: time }) },
+    { weight: 1, arbitrary: fc.record({ verb: fc.constant('reopen' as const) }) },
+  );
+type Step = ReturnType<typeof stepOf> extends fc.Arbitrary<infer S> ? S : never;
 
 async function runAgainstModel(fresh: OpenLedger, steps: readonly Step[]): Promise<void> {
   let store = fresh;

@@ -1,0 +1,23 @@
+import { Fault } from '../../domain/fault.ts';
+
+/** The largest amount and total that Redis can count: 2⁶³ − 1 nano-dollars, about nine billion dollars. */
+export const MOST = 2n ** 63n - 1n;
+
+/** Throws a Fault where `amount` is below zero or cannot be counted. */
+export function checkAmount(name: string, amount: bigint): void {
+  if (amount < 0n) throw new Fault('TG_INTERNAL', `\`${name}\` is below zero`);
+  if (amount > MOST) throw new Fault('TG_LEDGER_UNAVAILABLE', `\`${name}\` is more than the ledger can count`);
+}
+
+/** `at` in whole milliseconds. Throws a Fault where it is no time. */
+export function wholeMs(name: string, at: number): number {
+  const whole = Math.trunc(at);
+  if (!Number.isSafeInteger(whole)) throw new Fault('TG_INTERNAL', `\`${name}\` is no time in milliseconds`);
+  return whole;
+}
+
+/** A limit as Redis can compare it. */
+export function countable(limit: bigint): bigint {
+  if (limit > MOST) return MOST;
+  return limit;
+}

@@ -1,0 +1,147 @@
+import { Fault } from '../../domain/fault.ts';
+import type { Nano } from '../../domain/scalars.ts';
+import type { Clock } from '../../ports/clock.ts';
+import type { Keys } from '../../ports/keys.ts';
+import type { Log } from '../../ports/log.ts';
+import type { Runs } from '../../ports/runs.ts';
+import { Allowance } from './allowance.ts';
+import { audit, type Discrepancy } from './audit.ts';
+import { RedisKeys } from './keys.ts';
+import { RedisLedger } from './ledger.ts';
+import { connect, connectCluster, Link, Unreachable } from './link.ts';
+import { SharedHalts } from './shared-halts.ts';
+import { SharedRuns } from './shared-runs.ts';
+import { Tenants } from './tenants.ts';
+
+const DAY_MS = 86_400_000;
+
+export interface RedisOptions {
+  readonly clock: Clock;
+  /** this gateway, by a name that it keeps over restarts and no other has */
+  readonly gateway: string;
+  readonly log: Log;
+  /** what this process knows of runs by itself; halts, steps, spending and labels of other gateways are added to it */
+  readonly runs: Runs;
+  /** the longest a question may take; default 1,000 */
+  readonly timeoutMs?: number;
+  /** how long closed holds and ended windows are kept; default one day */
+  readonly keepMs?: number;
+  /** what this gateway may spend while Redis is away; default nothing */
+  readonly allowance?: Nano;
+  readonly onAllowance?: (amount: Nano) => void;
+  /** `server` (default): Redis tells the time for all gateways; `clock`: the clock given here does */
+  readonly time?: 'server' | 'clock';
+}
+
+export interface RedisStore {
+  readonly ledger: RedisLedger;
+  readonly runs: Runs;
+  readonly keys: Keys;
+  /** Where totals differ from the hold records; only while no call is under way. */
+  audit(): Promise<readonly Discrepancy[]>;
+  /** False while Redis does not answer. */
+  healthy(): boolean;
+  /** questions sent to Redis so far */
+  asked(): number;
+  /** Delivers what waits, within the timeout, and disconnects. */
+  close(): Promise<void>;
+}
+
+/**
+ * Opens the store that several gateways share at `url` (`redis://` or `rediss://`, one server or a node of a cluster; Valkey too).
+ * Throws a Fault (`TG_LEDGER_UNAVAILABLE`) where it cannot be reached or could forget money: a server that evicts keys.
+ */
+export async function openRedis(url: string, options: RedisOptions): Promise<RedisStore> {
+  const { clock, log, gateway, timeoutMs = 1_000, keepMs = DAY_MS, time = 'server' } = options;
+  const link = await open(url, options, timeoutMs);
+  try {
+    await mustKeepKeys(link, log);
+    const tenants = new Tenants(link, { clock, time, keepMs, gateway });
+    const allowance = new Allowance(options.allowance ?? 0n);
+    const ledger = new RedisLedger(tenants, clock, keepMs, allowance, {
+      onAllowance: (amount) => options.onAllowance?.(amount),
+      onLost: (call, error) =>
+        log.error({ call, error: messageOf(error) }, 'the shared ledger did not take a settlement'),
+    });
+    link.onBack(() => void ledger.deliver());
+    const halts = new SharedHalts(link, log);
+    await halts.start();
+    const runs = new SharedRuns(options.runs, link, halts, gateway);
+    return {
+      ledger,
+      runs,
+      keys: new RedisKeys(link, clock),
+      audit: () => audit(link, tenants),
+      healthy: () => link.healthy,
+      asked: () => link.asked,
+      async close() {
+        await ledger.close();
+        halts.close();
+        await link.close();
+      },
+    };
+  } catch (error) {
+    await link.close();
+    throw error instanceof Unreachable ? unavailable(url, error) : error;
+  }
+}
+
+/** Opens only the keys. Throws a Fault (`TG_LEDGER_UNAVAILABLE`). */
+export async function openRedisKeys(
+  url: string,
+  options: Pick<RedisOptions, 'clock' | 'log' | 'timeoutMs'>,
+): Promise<{ readonly keys: Keys; close(): Promise<void> }> {
+  const link = await open(url, options, options.timeoutMs ?? 1_000);
+  return { keys: new RedisKeys(link, options.clock), close: () => link.close() };
+}
+
+async function open(
+  url: string,
+  { clock, log }: Pick<RedisOptions, 'clock' | 'log'>,
+  timeoutMs: number,
+): Promise<Link> {
+  const onError = (error: unknown): void =>
+    log.warn({ error: messageOf(error) }, 'the connection to redis has a problem');
+  const first = connect(url, timeoutMs);
+  const link = new Link(first, { clock, timeoutMs, onError });
+  try {
+    await first.connect();
+    const server = await link.ask(() => first.info('server'));
+    if (!/^redis_mode:cluster/m.test(server)) return link;
+    await link.close();
+    const cluster = connectCluster(url, timeoutMs);
+    const clustered = new Link(cluster, { clock, timeoutMs, onError });
+    await cluster.connect();
+    return clustered;
+  } catch (error) {
+    await link.close();
+    throw unavailable(url, error);
+  }
+}
+
+/** An evicted hold is a silent refund, so a server that may evict is refused. */
+async function mustKeepKeys(link: Link, log: Log): Promise<void> {
+  const memory = await link.ask(() => link.client.info('memory'));
+  const policy = /^maxmemory_policy:(\S+)/m.exec(memory)?.[1];
+  if (policy !== 'noeviction') {
+    throw new Fault(
+      'TG_LEDGER_UNAVAILABLE',
+      `redis may evict keys (maxmemory-policy is \`${policy ?? 'unknown'}\`), which would refund money in silence; set \`maxmemory-policy noeviction\``,
+    );
+  }
+  const persistence = await link.ask(() => link.client.info('persistence'));
+  if (!/^aof_enabled:1/m.test(persistence)) {
+    log.warn({}, 'redis keeps no append-only file: a restart of it forgets what was spent; set `appendonly yes`');
+  }
+}
+
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : 'unknown');
+
+function unavailable(url: string, error: unknown): Fault {
+  const { host } = new URL(url);
+  return new Fault(
+    'TG_LEDGER_UNAVAILABLE',
+    `redis at \`${host}\` cannot be used (${messageOf(error)}); start it, or correct \`store.redis\``,
+    error,
+  );
+}

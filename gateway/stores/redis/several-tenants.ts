@@ -1,0 +1,88 @@
+import { type CallId, nano } from '../../domain/scalars.ts';
+import type { Account, Balance, Reservation } from '../../ports/ledger.ts';
+import { MOST } from './amounts.ts';
+import type { Closed, Held, Lapsed, TenantBook } from './tenant-book.ts';
+import type { Tenants } from './tenants.ts';
+
+type Group = readonly [TenantBook, readonly Account[]];
+
+/**
+ * Holds in the accounts of every tenant or in none. A script reaches one tenant only, so budgets across tenants are one reserve each,
+ * in a fixed order; where a later one is refused the earlier ones are released, and where it grants less they shrink to that. A
+ * process that dies in between leaves holds that lapse as charges: never too little.
+ */
+export async function reserveAll(
+  groups: readonly Group[],
+  request: Reservation,
+): Promise<readonly [Held, readonly Lapsed[]]> {
+  const { id, lapsesAt } = request;
+  const balances = new Map<Account, Balance>();
+  const swept: Lapsed[] = [];
+  const held: (readonly [TenantBook, bigint])[] = [];
+  let amount: bigint = request.amount;
+  for (const [book, accounts] of groups) {
+    const least = request.least < amount ? request.least : amount;
+    const [answer, lapsed] = await book.reserve({ id, accounts, amount, least, lapsesAt });
+    swept.push(...lapsed);
+    if (answer.is !== 'closed') for (const balance of answer.balances) balances.set(balance.account, balance);
+    if (answer.is !== 'granted') {
+      for (const [other] of held) await other.release(id, true);
+      return [answer.is === 'closed' ? answer : { is: 'short', balances: inOrder(request, balances) }, swept];
+    }
+    amount = answer.amount;
+    held.push([book, amount]);
+  }
+  for (const [book, has] of held) if (has > amount) await book.trim(id, amount);
+  return [{ is: 'granted', amount, balances: inOrder(request, balances) }, swept];
+}
+
+/** Settles with every tenant that holds for the call; where none knows it, charges it on the accounts given. */
+export async function settleAll(
+  books: readonly TenantBook[],
+  groups: readonly Group[],
+  id: CallId,
+  amount: bigint,
+): Promise<Closed | undefined> {
+  const charge = new Map(groups);
+  let last: Closed | undefined;
+  for (const book of books) {
+    const closed = await book.settle(id, amount, charge.get(book));
+    if (closed && (!last || closed.held < last.held)) last = closed;
+  }
+  return last;
+}
+
+export async function release(books: readonly TenantBook[], id: CallId, spend: boolean): Promise<void> {
+  for (const book of books) await book.release(id, spend);
+}
+
+/** Holds what the record says was held, whatever the limits say. Returns where; empty where the call is over or had no budget. */
+export async function holdAgain(
+  tenants: Tenants,
+  recorded: {
+    readonly id: CallId;
+    readonly amount: bigint;
+    readonly accounts: readonly string[];
+    readonly lapsesAt: number;
+  },
+): Promise<readonly TenantBook[]> {
+  const { id, amount, lapsesAt } = recorded;
+  const books: TenantBook[] = [];
+  for (const [book, accounts] of tenants.grouped(recorded.accounts.map(unlimited), (account) => account.id)) {
+    await tenants.enter(book);
+    const [held] = await book.reserve({ id, accounts, amount, least: 0n, lapsesAt }, true);
+    if (held.is === 'granted') books.push(book);
+  }
+  return books;
+}
+
+const unlimited = (id: string): Account => ({
+  id,
+  scope: 'tenant',
+  window: 'total',
+  limit: nano(MOST),
+  resetsAt: undefined,
+});
+
+const inOrder = ({ accounts }: Reservation, balances: ReadonlyMap<Account, Balance>): Balance[] =>
+  accounts.flatMap((account) => balances.get(account) ?? []);

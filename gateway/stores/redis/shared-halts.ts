@@ -1,0 +1,109 @@
+import { type Cluster, Redis } from 'ioredis';
+import type { Log } from '../../ports/log.ts';
+import type { Link } from './link.ts';
+
+type HaltKind = 'run' | 'agent' | 'human';
+
+const HALTS = 'tollgate:halts';
+const NEWS = 'tollgate:halts:news';
+const REFRESH_MS = 1_000;
+
+const named = (kind: HaltKind, id: string): string => `${kind} ${id}`;
+
+/**
+ * Halts of all gateways: a set in Redis, its changes told at once, and read whole every second for what was not heard. A halt made
+ * here while Redis is away is told when it is back.
+ */
+export class SharedHalts {
+  readonly #link: Link;
+  readonly #log: Log;
+  #halted: ReadonlySet<string> = new Set();
+  /** made here and not yet told */
+  readonly #untold = new Set<string>();
+  #listener: Redis | Cluster | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #reading: Promise<void> | undefined;
+  #closed = false;
+
+  constructor(link: Link, log: Log) {
+    this.#link = link;
+    this.#log = log;
+  }
+
+  /** Throws Unreachable where the set cannot be read. */
+  async start(): Promise<void> {
+    await this.#read();
+    const { client } = this.#link;
+    const listener = client instanceof Redis ? client.duplicate() : client.duplicate();
+    this.#listener = listener;
+    listener.on('error', () => undefined); // the link tells of the same outage
+    listener.on('message', () => void this.refresh());
+    listener.on('ready', () => {
+      listener.subscribe(NEWS).catch((error: unknown) => this.#warn(error));
+    });
+    listener.connect().catch(() => undefined); // reconnects by itself
+    this.#link.onBack(() => void this.refresh());
+    this.#timer = setInterval(() => void this.refresh(), REFRESH_MS);
+    this.#timer.unref();
+  }
+
+  has(kind: HaltKind, id: string): boolean {
+    const name = named(kind, id);
+    return this.#halted.has(name) || this.#untold.has(name);
+  }
+
+  /** Holds here from now on, elsewhere once Redis was told. */
+  add(kind: HaltKind, id: string): void {
+    this.#untold.add(named(kind, id));
+    void this.refresh();
+  }
+
+  /** False where no gateway knew of it. Throws Unreachable. */
+  async lift(kind: HaltKind, id: string): Promise<boolean> {
+    const name = named(kind, id);
+    const told = this.#untold.delete(name);
+    const removed = await this.#link.ask(() => this.#link.client.srem(HALTS, name));
+    await this.#link.ask(() => this.#link.client.publish(NEWS, ''));
+    await this.#read();
+    return told || removed === 1;
+  }
+
+  /** Tells what was not told and reads the set. Never throws. */
+  refresh(): Promise<void> {
+    if (this.#closed) return Promise.resolve();
+    this.#reading ??= this.#tell()
+      .then(() => this.#read())
+      .catch((error: unknown) => this.#warn(error))
+      .finally(() => {
+        this.#reading = undefined;
+      });
+    return this.#reading;
+  }
+
+  close(): void {
+    this.#closed = true;
+    clearInterval(this.#timer);
+    this.#listener?.disconnect();
+  }
+
+  async #tell(): Promise<void> {
+    const names = [...this.#untold];
+    if (names.length === 0) return;
+    await this.#link.ask(() => this.#link.client.sadd(HALTS, ...names));
+    await this.#link.ask(() => this.#link.client.publish(NEWS, ''));
+    this.#halted = new Set([...this.#halted, ...names]);
+    for (const name of names) this.#untold.delete(name);
+  }
+
+  async #read(): Promise<void> {
+    this.#halted = new Set(await this.#link.ask(() => this.#link.client.smembers(HALTS)));
+  }
+
+  #warn(error: unknown): void {
+    if (this.#closed || !this.#link.healthy) return; // an outage is told once, by the link
+    this.#log.warn(
+      { error: error instanceof Error ? error.message : 'unknown' },
+      'halts of other gateways could not be read',
+    );
+  }
+}

@@ -1,0 +1,62 @@
+import { afterAll, beforeAll } from 'vitest';
+import { epochMs } from '../../gateway/domain/scalars.ts';
+import { openEmbedded } from '../../gateway/stores/embedded/open-embedded.ts';
+import { openRedis, type RedisStore } from '../../gateway/stores/redis/open-redis.ts';
+import { startRedis, type TestRedis } from '../support/redis-server.ts';
+import { keysContract } from './keys.ts';
+import { ledgerContract, type OpenLedger } from './ledger.ts';
+
+let redis: TestRedis;
+beforeAll(async () => {
+  redis = await startRedis();
+});
+afterAll(() => redis.remove());
+
+const quiet = { info: () => undefined, warn: () => undefined, error: () => undefined };
+// Before every lease of the suite: it tells itself when time passes.
+const clock = { now: () => epochMs(1_789_000_000_000), ticks: () => performance.now() };
+
+async function open(): Promise<RedisStore> {
+  const local = openEmbedded(':memory:', { clock });
+  const store = await openRedis(redis.url, { clock, time: 'clock', gateway: 'g1', log: quiet, runs: local.runs });
+  return {
+    ...store,
+    async close() {
+      await store.close();
+      local.close();
+    },
+  };
+}
+
+async function fresh(): Promise<RedisStore> {
+  const store = await open();
+  const { Redis } = await import('ioredis');
+  const client = new Redis(redis.url);
+  await client.flushall();
+  await client.quit();
+  return store;
+}
+
+async function ledgerOf(opening: Promise<RedisStore>): Promise<OpenLedger> {
+  const store = await opening;
+  return {
+    ledger: store.ledger,
+    audit: () => store.audit(),
+    reopen: async () => {
+      await store.close();
+      return ledgerOf(open());
+    },
+    close: () => store.close(),
+  };
+}
+
+ledgerContract('redis', () => ledgerOf(fresh()), { unbudgeted: 'own' });
+
+async function keysOf(
+  opening: Promise<RedisStore>,
+): Promise<{ keys: RedisStore['keys']; reopen(): ReturnType<typeof keysOf>; close(): Promise<void> }> {
+  const store = await opening;
+  return { keys: store.keys, close: () => store.close(), reopen: () => store.close().then(() => keysOf(open())) };
+}
+
+keysContract('redis', () => keysOf(fresh()));
