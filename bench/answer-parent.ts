@@ -21,8 +21,6 @@ export function answerParent(port: number, stop: () => Promise<string | undefine
       (note) => {
         tell({ kind: 'stopped', ...(note !== undefined && { note }) });
         process.disconnect();
-        // idle connections of the load generator would keep it for a minute
-        setTimeout(() => process.exit(0), 200).unref();
       },
       (error: unknown) => {
         console.error(error);
@@ -30,5 +28,7 @@ export function answerParent(port: number, stop: () => Promise<string | undefine
       },
     );
   });
+  // a bench that dies takes its processes with it
+  process.once('disconnect', () => process.exit());
   tell({ kind: 'ready', port });
 }

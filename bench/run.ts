@@ -31,7 +31,7 @@ interface Plan {
 
 const plan: Plan = options.quick
   ? { rounds: 2, warmUp: 2, saturated: 1, paced: 0.5, streamed: 0.5 }
-  : { rounds: 5, warmUp: 5, saturated: 2, paced: 1.5, streamed: 1 };
+  : { rounds: 4, warmUp: 7, saturated: 2, paced: 1.5, streamed: 1 };
 const CONNECTIONS = 32;
 const STREAMS_PER_S = 60;
 const unary = calls(false);

@@ -10,6 +10,9 @@ export async function saturate(
   const { default: autocannon } = await import('autocannon');
   const result = await autocannon({ url, connections, duration: seconds, method: 'POST', requests: calls });
   const failed = result.non2xx + result.errors + result.timeouts;
-  if (failed > 0) throw new Error(`${url}: ${failed} calls failed under load; answers by status: ${JSON.stringify(result.statusCodeStats)}`);
+  if (failed > 0)
+    throw new Error(
+      `${url}: ${failed} calls failed under load; answers by status: ${JSON.stringify(result.statusCodeStats)}`,
+    );
   return { count: result['2xx'], seconds: result.duration };
 }

@@ -17,9 +17,10 @@ export function canonical(value: Json): string {
     return JSON.stringify(value);
   }
   if (isArray(value)) return `[${value.map(canonical).join(',')}]`;
-  const members = Object.keys(value)
-    .filter((name) => value[name] !== undefined)
-    .sort()
-    .map((name) => `${canonical(name)}:${canonical(value[name] as Json)}`);
-  return `{${members.join(',')}}`;
+  let text = '';
+  for (const name of Object.keys(value).sort()) {
+    const member = value[name];
+    if (member !== undefined) text += `${text === '' ? '' : ','}${canonical(name)}:${canonical(member)}`;
+  }
+  return `{${text}}`;
 }

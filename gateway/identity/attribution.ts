@@ -50,8 +50,12 @@ export function safeId(raw: string): string {
 const named = (raw: string | undefined, source: string, assurance: Assurance = 'asserted'): Named[] =>
   raw === undefined || raw === '' ? [] : [{ id: safeId(raw), source, assurance }];
 
-const fromHeaders = (headers: Headers, names: readonly string[]): Named[] =>
-  names.flatMap((name) => named(headerValue(headers, name), `header:${name}`));
+function fromHeaders(headers: Headers, names: readonly string[]): Named[] {
+  const found: Named[] = [];
+  for (const name of names)
+    if (headers[name] !== undefined) found.push(...named(headerValue(headers, name), `header:${name}`));
+  return found;
+}
 
 const fromBody = (asserted: Readonly<Record<string, string>>, names: readonly string[]): Named[] =>
   names.flatMap((name) => named(asserted[name], `body:${name}`));

@@ -8,24 +8,35 @@ import type { Digest } from '../domain/scalars.ts';
 /** `sha256:` over UTF-8 text. */
 export const digestOf = (text: string | Uint8Array): Digest => `sha256:${hash('sha256', text, 'hex')}` as Digest;
 
+const principals = new WeakMap<Principal, string>();
+
+/** The canonical text of who acts, worked out once per call. */
+function whoText(principal: Principal): string {
+  const known = principals.get(principal);
+  if (known !== undefined) return known;
+  const text = canonical({
+    tenant: principal.tenant.id,
+    human: principal.human?.id ?? null,
+    agent: principal.agent.id,
+  });
+  principals.set(principal, text);
+  return text;
+}
+
 /**
  * The identity of an action: SHA-256 over the RFC 8785 form of who does what with which arguments (actions.md 2). Never the clock
- * or a counter, so that a retry of the same action has the same one. A whole body enters by the digest of its bytes (ADR 0014).
+ * or a counter, so that a retry of the same action has the same one. A whole body enters by the digest of its bytes (ADR 0011).
  */
 export function actionIdentity(
-  action: Pick<Action, 'point' | 'plane' | 'tool' | 'model'>,
+  { point, plane, tool, model }: Pick<Action, 'point' | 'plane' | 'tool' | 'model'>,
   principal: Principal,
   target: Json,
 ): Digest {
+  const modelText = model ? `"model":${canonical({ provider: model.provider, name: model.name })},` : '';
+  const toolText = tool ? `,"tool":${canonical({ name: tool.name, server: tool.server ?? null })}` : '';
+  // INVARIANT: members in the order of RFC 8785, which sorts by name.
   return digestOf(
-    canonical({
-      point: action.point,
-      plane: action.plane,
-      principal: { tenant: principal.tenant.id, human: principal.human?.id ?? null, agent: principal.agent.id },
-      ...(action.tool && { tool: { name: action.tool.name, server: action.tool.server ?? null } }),
-      ...(action.model && { model: { provider: action.model.provider, name: action.model.name } }),
-      target,
-    }),
+    `{${modelText}"plane":"${plane}","point":"${point}","principal":${whoText(principal)},"target":${canonical(target)}${toolText}}`,
   );
 }
 

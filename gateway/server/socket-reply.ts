@@ -15,6 +15,10 @@ export function socketReply(request: IncomingMessage, response: ServerResponse):
   });
   // a write after the peer left is reported here; `gone` has said it already
   response.on('error', () => gone.abort());
+  let alone = true;
+  const flush = (): void => {
+    if (alone && !response.destroyed && !response.writableEnded) response.flushHeaders();
+  };
   return {
     gone: gone.signal,
     get started() {
@@ -23,9 +27,11 @@ export function socketReply(request: IncomingMessage, response: ServerResponse):
     head(status, headers) {
       if (response.headersSent || response.destroyed) return;
       response.writeHead(status, headers as Record<string, string | string[]>);
-      if (request.method !== 'HEAD') response.flushHeaders();
+      // a head whose body follows at once leaves in one write with it; one that waits for a stream does not wait longer than this
+      if (request.method !== 'HEAD') queueMicrotask(flush);
     },
     write(bytes) {
+      alone = false;
       if (response.destroyed || response.write(bytes)) return undefined;
       return drained(response, gone.signal);
     },

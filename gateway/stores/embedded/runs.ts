@@ -45,6 +45,8 @@ export class EmbeddedRuns implements Runs {
   /** least recently used first */
   readonly #spaces = new Map<string, Space>();
   #size = 0;
+  /** the run used last: a call asks for its own many times in a row */
+  #last: { readonly tenant: string; readonly key: string; readonly id: string; readonly run: Run } | undefined;
 
   constructor(past: (space: RunSpace, run: string) => RunPast | undefined, halts: Halts, bounds: RunBounds) {
     this.#past = past;
@@ -133,6 +135,15 @@ export class EmbeddedRuns implements Runs {
   }
 
   #run(space: RunSpace, id: string): Run {
+    const last = this.#last;
+    if (last?.id === id && last.key === space.key && last.tenant === space.tenant) return last.run;
+    const run = this.#use(space, id);
+    this.#last = { tenant: space.tenant, key: space.key, id, run };
+    return run;
+  }
+
+  /** Makes a run the latest used of its space, and its space of all. */
+  #use(space: RunSpace, id: string): Run {
     const { runs } = this.#space(space);
     const known = runs.get(id);
     if (known) {
@@ -154,6 +165,7 @@ export class EmbeddedRuns implements Runs {
     if (!space || oldest === undefined) return;
     space.runs.delete(oldest);
     space.index.forget(oldest);
+    this.#last = undefined;
     this.#size -= 1;
     if (space.runs.size === 0) this.#spaces.delete(name);
   }
