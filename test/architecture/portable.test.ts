@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { resolve } from 'node:path';
 import { expect, test } from 'vitest';
 import { filesMatching, type SourceFile } from './source-tree.ts';
@@ -10,7 +11,7 @@ const TEXT =
 function ownNames(): string[] {
   const registry = process.env['npm_config_registry'];
   const above = resolve('..');
-  return [process.cwd(), ...(above === '/' ? [] : [`${above}/`]), ...(registry ? [new URL(registry).hostname] : [])];
+  return [process.cwd(), ...(above === '/' || above === tmpdir() ? [] : [`${above}/`]), ...(registry ? [new URL(registry).hostname] : [])];
 }
 
 function boundToOneMachine(files: readonly SourceFile[], names = ownNames()): string[] {
