@@ -40,7 +40,7 @@ export function tailCommand(): Command {
 }
 
 /** The office door a configuration names. */
-export function officeUrl(config: string): string {
+function officeUrl(config: string): string {
   const { office } = configAt(config);
   return `http://${office.host.includes(':') ? `[${office.host}]` : office.host}:${office.port}`;
 }

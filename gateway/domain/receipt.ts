@@ -3,7 +3,7 @@ import type { FaultCode } from './fault.ts';
 import type { Json } from './json.ts';
 import type { CostLine } from './pricing.ts';
 import type { Principal } from './principal.ts';
-import type { CallId, Digest, EpochMs, Nano } from './scalars.ts';
+import type { CallId, Digest, EpochMs } from './scalars.ts';
 import type { Certainty, Usage } from './usage.ts';
 import type { Decision, RuleHit } from './verdict.ts';
 
@@ -94,9 +94,3 @@ export interface EventEntry {
 }
 
 export type Entry = BeginEntry | SealEntry | EventEntry;
-
-/** What a settled call charged, for the ledger and the index. */
-export interface Charge {
-  readonly id: CallId;
-  readonly amount: Nano;
-}

@@ -11,8 +11,6 @@ export type EpochMs = Brand<number, 'EpochMs'>;
 export type Digest = Brand<string, 'Digest'>;
 /** Our id of one exchange: `call_` and 26 characters, sortable by time. */
 export type CallId = Brand<string, 'CallId'>;
-/** The id of a run inside its tenant and key. */
-export type RunId = Brand<string, 'RunId'>;
 
 export const nano = (value: bigint): Nano => value as Nano;
 export const pico = (value: bigint): Pico => value as Pico;

@@ -20,7 +20,7 @@ export function headerValue(headers: Headers, name: string): string | undefined 
 }
 
 /** The gateway key a request carries, in our own header or where the dialect's clients put theirs; undefined: none. */
-export function presentedKey(headers: Headers, credentialHeaders: readonly string[]): string | undefined {
+function presentedKey(headers: Headers, credentialHeaders: readonly string[]): string | undefined {
   for (const name of ['x-tollgate-key', ...credentialHeaders, 'authorization']) {
     const value = headerValue(headers, name)?.trim();
     const token = value?.replace(/^bearer\s+/i, '');

@@ -6,7 +6,7 @@ import type { Arrival, BodyNames, Caller, PathLabels } from '../ports/identity.t
 import { headerValue } from './api-key.ts';
 
 /** Client session headers that name a run, strongest first (attribution.md 3 and 4); all asserted. */
-export const RUN_HEADERS = [
+const RUN_HEADERS = [
   'x-tollgate-run',
   'x-claude-code-session-id',
   'session-id',
@@ -24,8 +24,8 @@ export const RUN_HEADERS = [
   'x-litellm-trace-id',
   'x-merge-trace-id',
 ] as const;
-export const AGENT_HEADERS = ['x-tollgate-agent', 'x-acp-agent-name', 'helicone-session-name'] as const;
-export const HUMAN_HEADERS = ['x-tollgate-human', 'helicone-user-id', 'x-litellm-end-user-id'] as const;
+const AGENT_HEADERS = ['x-tollgate-agent', 'x-acp-agent-name', 'helicone-session-name'] as const;
+const HUMAN_HEADERS = ['x-tollgate-human', 'helicone-user-id', 'x-litellm-end-user-id'] as const;
 const RUN_BODY = ['session', 'prompt_cache_key', 'conversation'] as const;
 const HUMAN_BODY = ['account', 'safety_identifier', 'user'] as const;
 

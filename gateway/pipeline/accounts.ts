@@ -3,6 +3,7 @@ import { nanoToNumber } from '../domain/money.ts';
 import type { Named, Principal } from '../domain/principal.ts';
 import { type EpochMs, type Nano, nano } from '../domain/scalars.ts';
 import type { BudgetFacts } from '../domain/snapshot.ts';
+import { globMatches, parseGlob } from '../policy/glob.ts';
 import type { Account, Balance } from '../ports/ledger.ts';
 
 /** A self-given name is unique only inside its key: two keys that send the same id share nothing (attribution.md 1). */
@@ -28,36 +29,12 @@ function member(principal: Principal, scope: Scope): { readonly id: string; read
   }
 }
 
-/** A glob with `*` and `?` over a whole id. */
-export function idMatches(glob: string, id: string): boolean {
-  let g = 0;
-  let i = 0;
-  let star = -1;
-  let mark = 0;
-  while (i < id.length) {
-    if (glob[g] === '*') {
-      star = g;
-      mark = i;
-      g += 1;
-    } else if (g < glob.length && (glob[g] === '?' || glob[g] === id[i])) {
-      g += 1;
-      i += 1;
-    } else if (star !== -1) {
-      g = star + 1;
-      mark += 1;
-      i = mark;
-    } else return false;
-  }
-  while (glob[g] === '*') g += 1;
-  return g === glob.length;
-}
-
 /** Every account a call of this principal is charged to at `at`. */
 export function accountsOf(budgets: readonly Budget[], principal: Principal, at: EpochMs): Account[] {
   const accounts: Account[] = [];
   for (const { scope, window, limit, match } of budgets) {
     const who = member(principal, scope);
-    if (!who || (match !== undefined && !idMatches(match, who.id))) continue;
+    if (!who || (match !== undefined && !globMatches(parseGlob(match), who.id))) continue;
     const { start, end } = windowAt(window, at);
     const suffix = match === undefined ? '' : `:${match}`;
     accounts.push({ id: `${scope}:${who.account}:${window}:${start}${suffix}`, scope, window, limit, resetsAt: end });
@@ -65,7 +42,7 @@ export function accountsOf(budgets: readonly Budget[], principal: Principal, at:
   return accounts;
 }
 
-export const left = (balance: Balance): Nano => {
+const left = (balance: Balance): Nano => {
   const rest = balance.account.limit - balance.spent - balance.held;
   return nano(rest < 0n ? 0n : rest);
 };

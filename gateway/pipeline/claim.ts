@@ -18,7 +18,7 @@ export interface Claim {
 const RUN_PREFIX = /^\/run\/([^/]+)(?:\/agent\/([^/]+))?(?=\/|$)/;
 
 /** Takes `/run/<id>[/agent/<name>]` off a path (attribution.md 5). */
-export function runPrefix(path: string): { readonly labels: PathLabels; readonly rest: string } {
+function runPrefix(path: string): { readonly labels: PathLabels; readonly rest: string } {
   const match = RUN_PREFIX.exec(path);
   if (!match) return { labels: {}, rest: path };
   const decode = (text: string): string => {

@@ -10,7 +10,7 @@ import { createLog } from '../../gateway/telemetry/log.ts';
 const REPO = resolve(import.meta.dirname, '../..');
 
 /** Lets everything pass. */
-export const ALLOW_ALL = 'policy: tollgate/v1\nname: open\ndefault: allow\nrules: []\n';
+const ALLOW_ALL = 'policy: tollgate/v1\nname: open\ndefault: allow\nrules: []\n';
 
 export interface TestGateOptions {
   /** upstream name → where it is and what it speaks */
