@@ -3,6 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { UsageMeter } from '../gateway/dialects/anthropic-messages/usage-meter.ts';
+import { geminiUsage } from '../gateway/dialects/gemini/usage.ts';
 import { chatUsage } from '../gateway/dialects/openai-chat/usage.ts';
 import { type Json, member } from '../gateway/domain/json.ts';
 import type { CostLine } from '../gateway/domain/pricing.ts';
@@ -10,7 +11,6 @@ import { epochMs } from '../gateway/domain/scalars.ts';
 import type { Usage } from '../gateway/domain/usage.ts';
 import type { Cashier } from '../gateway/price/cashier.ts';
 import { compilePrices } from '../gateway/price/compile.ts';
-import { geminiUsage } from './gemini-usage.ts';
 
 /** A recorded reply's usage and what another table expects it to cost. */
 export interface PriceRecord {
@@ -55,7 +55,7 @@ function messages(body: Json): Usage {
 }
 
 const gemini = (body: Json): Usage => ({
-  entries: [{ leaves: geminiUsage(member(body, 'usageMetadata')) }],
+  entries: [{ leaves: geminiUsage(member(body, 'usageMetadata'))?.leaves ?? {} }],
   certainty: 'exact',
 });
 
