@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { SCOPES, WINDOWS } from '../domain/budget.ts';
 import { usdToNano } from '../domain/money.ts';
+import { nano } from '../domain/scalars.ts';
 
 /** US dollars: a number or a decimal string, more than zero, at most nine decimals. */
 const usd = z.union([z.number(), z.string()]).transform((value, ctx) => {
@@ -50,6 +51,24 @@ const budget = z.strictObject({
   match: z.string().min(1).optional(),
 });
 
+const redisUrl = z
+  .string()
+  .refine(
+    (text) => URL.canParse(text) && /^rediss?:$/.test(new URL(text).protocol),
+    'a redis or rediss URL, such as redis://127.0.0.1:6379',
+  );
+
+const allowance = z.union([z.literal(0).transform(() => nano(0n)), usd]).default(nano(0n));
+
+/** the store that several gateways share; without it each has its own */
+const store = z.strictObject({
+  redis: redisUrl,
+  /** the longest a budgeted call waits for it */
+  timeout_ms: z.int().min(10).max(60_000).default(1_000),
+  /** what each gateway may spend while it is away; 0: budgeted calls are refused then */
+  allowance_usd: allowance,
+});
+
 const limits = z
   .strictObject({
     request_mb: z.number().positive().max(1024).default(64),
@@ -85,6 +104,7 @@ export const configSchema = z.strictObject({
   ),
   access: z.enum(['open', 'keys']).default('open'),
   state: z.string().min(1).default('./data'),
+  store: store.optional(),
   policies: z.string().min(1).optional(),
   pricing: z.string().min(1).optional(),
   budgets: z.array(budget).default([]),

@@ -24,8 +24,9 @@ export interface RecoveryParts {
   readonly open: readonly BeginEntry[];
   readonly calls: Calls;
   readonly ledger: {
-    restore(holds: Iterable<RecordedHold>, settlements: Iterable<RecordedSettlement>): void;
-    openHolds(): readonly CallId[];
+    restore(holds: Iterable<RecordedHold>, settlements: Iterable<RecordedSettlement>): void | Promise<void>;
+    /** of this gateway only, where several share a ledger */
+    openHolds(): readonly CallId[] | Promise<readonly CallId[]>;
     release(id: CallId): Promise<void>;
     settle(id: CallId, amount: Nano, accounts: readonly []): Promise<{ readonly charged: Nano }>;
   };
@@ -53,8 +54,8 @@ export async function recover(parts: RecoveryParts): Promise<Recovered> {
   let holds: RecordedHold[] = open.map(holdOf);
   let settlements: RecordedSettlement[] = [];
   let indexed = 0;
-  const handOver = (): void => {
-    ledger.restore(holds, settlements);
+  const handOver = async (): Promise<void> => {
+    await ledger.restore(holds, settlements);
     holds = [];
     settlements = [];
   };
@@ -65,12 +66,21 @@ export async function recover(parts: RecoveryParts): Promise<Recovered> {
       calls.add(seq, entry);
       indexed += 1;
     }
-    if (holds.length + settlements.length >= BATCH) handOver();
+    if (holds.length + settlements.length >= BATCH) await handOver();
   }
-  handOver();
+  await handOver();
   const begun = new Set(open.map(({ id }) => id));
-  const strays = ledger.openHolds().filter((id) => !begun.has(id));
-  for (const id of strays) await ledger.release(id);
+  const strays = (await ledger.openHolds()).filter((id) => !begun.has(id));
+  let released = 0;
+  for (const id of strays) {
+    // sealed, and the settlement did not reach a shared ledger before the end: the receipt says what it is charged
+    const sealed = calls.find(id);
+    if (sealed) await ledger.settle(id, usdToNano(sealed.cost_usd), []);
+    else {
+      await ledger.release(id);
+      released += 1;
+    }
+  }
   for (const entry of open) {
     // the first settlement is final: one that the ledger kept and the record lost is what the receipt says
     const { charged } = await ledger.settle(entry.id, holdOf(entry).amount, []);
@@ -78,7 +88,7 @@ export async function recover(parts: RecoveryParts): Promise<Recovered> {
     if (line.entry.kind === 'seal') calls.add(line.seq, line.entry);
   }
   await calls.flush();
-  return { lapsed: open.length, indexed, released: strays.length };
+  return { lapsed: open.length, indexed, released };
 }
 
 const holdOf = ({ id, at, hold }: BeginEntry): RecordedHold => ({

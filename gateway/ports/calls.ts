@@ -1,5 +1,5 @@
 import type { SealEntry } from '../domain/receipt.ts';
-import type { EpochMs, Nano } from '../domain/scalars.ts';
+import type { CallId, EpochMs, Nano } from '../domain/scalars.ts';
 
 export interface CallQuery {
   readonly run?: string | undefined;
@@ -27,6 +27,8 @@ export interface Calls {
   flush(): Promise<void>;
   /** The highest `seq` that is safely in the index; 0 where none is. */
   indexedTo(): number;
+  /** The receipt of one call. */
+  find(id: CallId): SealEntry | undefined;
   /** Newest first. */
   list(query: CallQuery): readonly SealEntry[];
   runs(limit: number): readonly RunSummary[];

@@ -28,6 +28,9 @@ export interface Metrics {
   overhead(seconds: number): void;
   identityConflict(kind: string): void;
   overrun(amount: Nano): void;
+  /** granted on the local allowance while the shared store was away */
+  allowance(amount: Nano): void;
+  sharedStore(up: boolean): void;
   inFlight(change: 1 | -1): void;
   shipped(sink: string, lines: number): void;
   shipLag(sink: string, lines: number): void;

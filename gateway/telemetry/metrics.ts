@@ -76,17 +76,26 @@ function openGateMetrics(registry: Registry): Omit<Metrics, 'call' | 'overhead' 
   const faults = series('tollgate_faults_total', 'calls that failed inside the gate or upstream', ['code']);
   const conflicts = series('tollgate_identity_conflict_total', 'names that lost against a stronger source', ['kind']);
   const overrun = series('tollgate_budget_overrun_usd_total', 'money spent beyond a limit, USD', [], NANO);
+  const allowance = series(
+    'tollgate_allowance_usd_total',
+    'money granted locally while the shared store was away, USD',
+    [],
+    NANO,
+  );
   const shipped = series('tollgate_shipped_lines_total', 'audit lines that a sink took', ['sink']);
   const failures = series('tollgate_ship_failures_total', 'batches that a sink refused or did not answer', ['sink']);
   const reloads = series('tollgate_reloads_total', 'reloads of rules or prices', ['what', 'result']);
   const lag = gauge('tollgate_ship_lag_lines', 'audit lines that a sink has not taken yet', ['sink']);
   const healthy = gauge('tollgate_spool_healthy', '1 while the audit spool can be written');
+  const shared = gauge('tollgate_shared_store_up', '1 while the store that gateways share answers');
   const unpoliced = gauge('tollgate_unpoliced', '1 where the gate runs without a policy');
   return {
     decision: (point, decision, rule) => decisions.add(1, point, decision, rule === undefined ? '' : rules.get(rule)),
     fault: (code) => faults.add(1, code),
     identityConflict: (kind) => conflicts.add(1, kind),
     overrun: (amount) => overrun.add(Number(amount)),
+    allowance: (amount) => allowance.add(Number(amount)),
+    sharedStore: (up) => shared.set(up ? 1 : 0),
     shipped: (sink, lines) => shipped.add(lines, sink),
     shipLag: (sink, lines) => lag.set({ sink }, lines),
     shipFailure: (sink) => failures.add(1, sink),

@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, beforeAll } from 'vitest';
 import { epochMs } from '../../gateway/domain/scalars.ts';
 import { openEmbedded } from '../../gateway/stores/embedded/open-embedded.ts';
@@ -7,10 +10,15 @@ import { keysContract } from './keys.ts';
 import { ledgerContract, type OpenLedger } from './ledger.ts';
 
 let redis: TestRedis;
+const folder = mkdtempSync(join(tmpdir(), 'tollgate-gateway-'));
+const idFile = join(folder, 'gateway-id');
 beforeAll(async () => {
   redis = await startRedis();
 });
-afterAll(() => redis.remove());
+afterAll(async () => {
+  await redis.remove();
+  rmSync(folder, { recursive: true });
+});
 
 const quiet = { info: () => undefined, warn: () => undefined, error: () => undefined };
 // Before every lease of the suite: it tells itself when time passes.
@@ -18,7 +26,7 @@ const clock = { now: () => epochMs(1_789_000_000_000), ticks: () => performance.
 
 async function open(): Promise<RedisStore> {
   const local = openEmbedded(':memory:', { clock });
-  const store = await openRedis(redis.url, { clock, time: 'clock', gateway: 'g1', log: quiet, runs: local.runs });
+  const store = await openRedis(redis.url, { clock, time: 'clock', idFile, log: quiet, runs: local.runs });
   return {
     ...store,
     async close() {

@@ -74,6 +74,7 @@ describe('what the wire shows', () => {
     const names = [...text.matchAll(/^# TYPE (tollgate_\S+)/gm)].map((match) => match[1]);
     expect(names.sort()).toMatchInlineSnapshot(`
       [
+        "tollgate_allowance_usd_total",
         "tollgate_budget_overrun_usd_total",
         "tollgate_call_duration_seconds",
         "tollgate_calls_total",
@@ -84,6 +85,7 @@ describe('what the wire shows', () => {
         "tollgate_in_flight_calls",
         "tollgate_overhead_seconds",
         "tollgate_reloads_total",
+        "tollgate_shared_store_up",
         "tollgate_ship_failures_total",
         "tollgate_ship_lag_lines",
         "tollgate_shipped_lines_total",

@@ -1,7 +1,7 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { Fault } from '../../domain/fault.ts';
 import type { SealEntry } from '../../domain/receipt.ts';
-import { epochMs, nano } from '../../domain/scalars.ts';
+import { type CallId, epochMs, nano } from '../../domain/scalars.ts';
 import type { CallQuery, RunSummary } from '../../ports/calls.ts';
 import type { RunSpace } from '../../ports/runs.ts';
 import { receiptOf } from './receipt-text.ts';
@@ -13,6 +13,7 @@ const OPEN = 'open';
 
 /** Reads the index of sealed receipts; all it needs is the file, so a second process can. Throws a Fault (`TG_RECORD_UNAVAILABLE`). */
 export class CallReader {
+  readonly #one: StatementSync;
   readonly #newest: StatementSync;
   readonly #newestOfRun: StatementSync;
   readonly #ofRun: StatementSync;
@@ -22,6 +23,7 @@ export class CallReader {
   readonly #last: StatementSync;
 
   constructor(db: DatabaseSync) {
+    this.#one = db.prepare('SELECT json FROM calls WHERE id = ?');
     this.#newest = db.prepare('SELECT json FROM calls ORDER BY seq DESC LIMIT ?');
     this.#newestOfRun = db.prepare('SELECT json FROM calls WHERE run = ? ORDER BY seq DESC LIMIT ?');
     this.#ofRun = db.prepare(
@@ -32,6 +34,10 @@ export class CallReader {
     this.#past = db.prepare('SELECT * FROM runs WHERE id = ? AND tenant = ? AND key = ?');
     this.#last = db.prepare('SELECT max(seq) AS seq FROM calls');
     for (const statement of [this.#runs, this.#run, this.#past]) statement.setReadBigInts(true);
+  }
+
+  find(id: CallId): SealEntry | undefined {
+    return answered(() => receipts(this.#one.all(id))[0]);
   }
 
   list({ run, limit }: CallQuery): readonly SealEntry[] {

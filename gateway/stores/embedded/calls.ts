@@ -2,7 +2,7 @@ import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { Fault } from '../../domain/fault.ts';
 import { usdToNano } from '../../domain/money.ts';
 import type { SealEntry } from '../../domain/receipt.ts';
-import { epochMs, nano } from '../../domain/scalars.ts';
+import { type CallId, epochMs, nano } from '../../domain/scalars.ts';
 import type { CallQuery, Calls, RunSummary } from '../../ports/calls.ts';
 import type { RunSpace } from '../../ports/runs.ts';
 import { MOST } from './amounts.ts';
@@ -62,6 +62,11 @@ export class EmbeddedCalls implements Calls, Writer {
 
   indexedTo(): number {
     return this.#indexedTo;
+  }
+
+  find(id: CallId): SealEntry | undefined {
+    this.#commit();
+    return this.#reader.find(id);
   }
 
   list(query: CallQuery): readonly SealEntry[] {

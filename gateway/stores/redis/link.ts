@@ -19,6 +19,8 @@ export interface LinkOptions {
   /** the longest a question may take, reconnecting included */
   readonly timeoutMs: number;
   readonly onError?: ((error: unknown) => void) | undefined;
+  /** told at each change, and at the first answer */
+  readonly onHealth?: ((up: boolean) => void) | undefined;
 }
 
 const PROBE_MS = 200;
@@ -32,6 +34,7 @@ export class Link {
   readonly client: Redis | Cluster;
   readonly #clock: Clock;
   readonly #timeoutMs: number;
+  readonly #onHealth: (up: boolean) => void;
   readonly #back = new Set<() => void>();
   #stalled = false;
   #closed = false;
@@ -41,14 +44,16 @@ export class Link {
   /** questions sent, for the bench */
   asked = 0;
 
-  constructor(client: Redis | Cluster, { clock, timeoutMs, onError }: LinkOptions) {
+  constructor(client: Redis | Cluster, { clock, timeoutMs, onError, onHealth }: LinkOptions) {
     this.client = client;
     this.#clock = clock;
     this.#timeoutMs = timeoutMs;
+    this.#onHealth = (up) => onHealth?.(up);
     client.on('error', (error: unknown) => {
       if (!this.#told) onError?.(error);
       this.#told = true;
     });
+    client.on('close', () => this.#onHealth(false));
     client.on('ready', () => {
       this.#told = false;
       this.#recovered();
@@ -140,6 +145,7 @@ export class Link {
   #stall(): void {
     if (this.#stalled || this.#closed || this.client instanceof Cluster) return;
     this.#stalled = true;
+    this.#onHealth(false);
     this.#probeSoon(0);
   }
 
@@ -169,6 +175,7 @@ export class Link {
     if (this.#closed) return;
     this.#stalled = false;
     clearTimeout(this.#probe);
+    this.#onHealth(true);
     for (const listener of this.#back) listener();
   }
 }

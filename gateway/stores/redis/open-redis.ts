@@ -6,6 +6,7 @@ import type { Log } from '../../ports/log.ts';
 import type { Runs } from '../../ports/runs.ts';
 import { Allowance } from './allowance.ts';
 import { audit, type Discrepancy } from './audit.ts';
+import { gatewayId } from './gateway-id.ts';
 import { RedisKeys } from './keys.ts';
 import { RedisLedger } from './ledger.ts';
 import { connect, connectCluster, Link, Unreachable } from './link.ts';
@@ -17,8 +18,8 @@ const DAY_MS = 86_400_000;
 
 export interface RedisOptions {
   readonly clock: Clock;
-  /** this gateway, by a name that it keeps over restarts and no other has */
-  readonly gateway: string;
+  /** where this gateway keeps its name, by which its holds are told apart */
+  readonly idFile: string;
   readonly log: Log;
   /** what this process knows of runs by itself; halts, steps, spending and labels of other gateways are added to it */
   readonly runs: Runs;
@@ -29,6 +30,7 @@ export interface RedisOptions {
   /** what this gateway may spend while Redis is away; default nothing */
   readonly allowance?: Nano;
   readonly onAllowance?: (amount: Nano) => void;
+  readonly onHealth?: (up: boolean) => void;
   /** `server` (default): Redis tells the time for all gateways; `clock`: the clock given here does */
   readonly time?: 'server' | 'clock';
 }
@@ -52,10 +54,11 @@ export interface RedisStore {
  * Throws a Fault (`TG_LEDGER_UNAVAILABLE`) where it cannot be reached or could forget money: a server that evicts keys.
  */
 export async function openRedis(url: string, options: RedisOptions): Promise<RedisStore> {
-  const { clock, log, gateway, timeoutMs = 1_000, keepMs = DAY_MS, time = 'server' } = options;
+  const { clock, log, timeoutMs = 1_000, keepMs = DAY_MS, time = 'server' } = options;
   const link = await open(url, options, timeoutMs);
   try {
     await mustKeepKeys(link, log);
+    const gateway = gatewayId(options.idFile);
     const tenants = new Tenants(link, { clock, time, keepMs, gateway });
     const allowance = new Allowance(options.allowance ?? 0n);
     const ledger = new RedisLedger(tenants, clock, keepMs, allowance, {
@@ -97,20 +100,20 @@ export async function openRedisKeys(
 
 async function open(
   url: string,
-  { clock, log }: Pick<RedisOptions, 'clock' | 'log'>,
+  { clock, log, onHealth }: Pick<RedisOptions, 'clock' | 'log' | 'onHealth'>,
   timeoutMs: number,
 ): Promise<Link> {
   const onError = (error: unknown): void =>
     log.warn({ error: messageOf(error) }, 'the connection to redis has a problem');
   const first = connect(url, timeoutMs);
-  const link = new Link(first, { clock, timeoutMs, onError });
+  const link = new Link(first, { clock, timeoutMs, onError, onHealth });
   try {
     await first.connect();
     const server = await link.ask(() => first.info('server'));
     if (!/^redis_mode:cluster/m.test(server)) return link;
     await link.close();
     const cluster = connectCluster(url, timeoutMs);
-    const clustered = new Link(cluster, { clock, timeoutMs, onError });
+    const clustered = new Link(cluster, { clock, timeoutMs, onError, onHealth });
     await cluster.connect();
     return clustered;
   } catch (error) {
