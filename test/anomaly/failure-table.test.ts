@@ -69,7 +69,13 @@ function expectRefused(result: Awaited<ReturnType<typeof call>>, status: number,
 describe('identify', () => {
   it('a store of keys that does not answer: 503, never anonymous', async () => {
     const error = new Fault('TG_KEYS_UNAVAILABLE', 'the store of keys does not answer');
-    expectRefused(await call({ break: (g) => ({ identity: { ...g.identity, attribute: g.identity.attribute, authenticate: failing(error) } }) }), 503, 'TG_KEYS_UNAVAILABLE');
+    expectRefused(
+      await call({
+        break: (g) => ({ identity: { ...g.identity, attribute: g.identity.attribute, authenticate: failing(error) } }),
+      }),
+      503,
+      'TG_KEYS_UNAVAILABLE',
+    );
   });
   it('an unknown key: 401', async () => {
     expectRefused(await call({ headers: { authorization: 'Bearer tg_unknown' } }), 401, 'TG_BAD_KEY');
@@ -92,7 +98,8 @@ describe('read', () => {
 
 describe('quote', () => {
   it('no price is a fact for policy, and never $0', async () => {
-    const policy = 'policy: tollgate/v1\nname: test\ndefault: allow\nrules:\n  - { id: priced, at: pre_model_call, when: "!quote.priced", verdict: deny, reason: unpriced }\n';
+    const policy =
+      'policy: tollgate/v1\nname: test\ndefault: allow\nrules:\n  - { id: priced, at: pre_model_call, when: "!quote.priced", verdict: deny, reason: unpriced }\n';
     const result = await call({ policy, body: bodyOf(UNARY).replace('gpt-4o', 'gpt-imaginary') });
     expect(result.seen.status).toBe(403);
     expect(result.receipt?.actions.at(-1)).toMatchObject({ decision: 'deny', rule: 'test/priced' });
@@ -103,7 +110,9 @@ describe('quote', () => {
 describe('reserve', () => {
   it('a ledger that does not answer: 503', async () => {
     const down = failing(new Fault('TG_LEDGER_UNAVAILABLE', 'the ledger does not answer'));
-    const result = await call({ break: ({ ledger }) => ({ ledger: ledgerWith(ledger, { reserve: down, release: down }) }) });
+    const result = await call({
+      break: ({ ledger }) => ({ ledger: ledgerWith(ledger, { reserve: down, release: down }) }),
+    });
     expectRefused(result, 503, 'TG_LEDGER_UNAVAILABLE');
   });
   it('a lost answer: the hold is released by id', async () => {
@@ -121,7 +130,11 @@ describe('reserve', () => {
   });
   it('a lost answer and no release: it lapses as a charge', async () => {
     const down = failing(new Fault('TG_LEDGER_UNAVAILABLE', 'the ledger does not answer'));
-    const { rig: after, sends, receipt } = await call({
+    const {
+      rig: after,
+      sends,
+      receipt,
+    } = await call({
       break: ({ ledger }) => ({
         ledger: ledgerWith(ledger, {
           release: down,
@@ -142,10 +155,24 @@ describe('reserve', () => {
 });
 
 describe('gather and evaluate', () => {
-  const SMELLS = 'policy: tollgate/v1\nname: test\ndefault: allow\nrules:\n  - { id: no-secrets, at: input, detect: [secrets], verdict: deny, reason: secret }\n';
+  const SMELLS =
+    'policy: tollgate/v1\nname: test\ndefault: allow\nrules:\n  - { id: no-secrets, at: input, detect: [secrets], verdict: deny, reason: secret }\n';
   it('a detector that fails: rules take its kinds as found', async () => {
-    const broken = { name: 'secrets', kinds: ['secret.any'], holdFrom: (text: string) => text.length, scan: () => { throw new Error('broken'); } };
-    const result = await call({ policy: SMELLS, break: ({ detectors }) => { (detectors as Map<string, unknown>).set('secrets', broken); return {}; } });
+    const broken = {
+      name: 'secrets',
+      kinds: ['secret.any'],
+      holdFrom: (text: string) => text.length,
+      scan: () => {
+        throw new Error('broken');
+      },
+    };
+    const result = await call({
+      policy: SMELLS,
+      break: ({ detectors }) => {
+        (detectors as Map<string, unknown>).set('secrets', broken);
+        return {};
+      },
+    });
     expectRefused(result, 403, 'TG_POLICY_DENIED');
     expect(result.receipt?.actions.some((a) => a.rule === 'test/no-secrets' && a.decision === 'deny')).toBe(true);
   });
@@ -163,7 +190,8 @@ describe('gather and evaluate', () => {
 
 describe('transform', () => {
   it('an edit with nowhere to land: denied', async () => {
-    const policy = 'policy: tollgate/v1\nname: test\ndefault: allow\nrules:\n  - { id: edit, at: pre_model_call, verdict: transform, transform: [{ set: /messages/7/content, to: x }] }\n';
+    const policy =
+      'policy: tollgate/v1\nname: test\ndefault: allow\nrules:\n  - { id: edit, at: pre_model_call, verdict: transform, transform: [{ set: /messages/7/content, to: x }] }\n';
     const result = await call({ policy });
     expect([result.seen.status, result.sends]).toEqual([403, 0]);
     expect(result.money.held).toBe(0n);
@@ -173,7 +201,12 @@ describe('transform', () => {
 describe('begin', () => {
   it('a record that cannot be written: 503, nothing carried, readiness gone', async () => {
     const full = failing(new Fault('TG_RECORD_UNAVAILABLE', 'the disk is full'));
-    const { seen, sends, money, rig: after } = await call({ break: ({ spool }) => ({ spool: { ...spool, append: full } }) });
+    const {
+      seen,
+      sends,
+      money,
+      rig: after,
+    } = await call({ break: ({ spool }) => ({ spool: { ...spool, append: full } }) });
     expect([seen.status, codeIn(seen.text()), sends]).toEqual([503, 'TG_RECORD_UNAVAILABLE', 0]);
     expect(money).toEqual({ spent: 0n, held: 0n });
     expect(after.spoolHealthy()).toBe(false);
@@ -186,7 +219,11 @@ describe('relay', () => {
   it('before the first byte: tried again where it was certainly not served', async () => {
     const { seen, sends, receipt } = await call({ sendFails: [unreachable, unreachable] });
     expect([seen.status, sends]).toEqual([200, 3]);
-    expect(receipt).toMatchObject({ ending: 'completed', certainty: 'exact', notes: ['upstream attempt 2', 'upstream attempt 3'] });
+    expect(receipt).toMatchObject({
+      ending: 'completed',
+      certainty: 'exact',
+      notes: ['upstream attempt 2', 'upstream attempt 3'],
+    });
   });
   it('before the first byte: given up after three, free of charge', async () => {
     const { seen, sends, receipt, money } = await call({ sendFails: [unreachable, unreachable, unreachable] });
@@ -218,7 +255,8 @@ describe('relay', () => {
 });
 
 describe('review', () => {
-  const WITHHOLD = (at: string): string => `policy: tollgate/v1\nname: test\ndefault: allow\nrules:\n  - { id: no, at: ${at}, verdict: deny, reason: withheld, watch: whole }\n`;
+  const WITHHOLD = (at: string): string =>
+    `policy: tollgate/v1\nname: test\ndefault: allow\nrules:\n  - { id: no, at: ${at}, verdict: deny, reason: withheld, watch: whole }\n`;
   it('withheld before the first byte: refused, and charged for what was served', async () => {
     const { seen, receipt, money } = await call({ policy: WITHHOLD('output') });
     expect(seen.status).toBe(403);
@@ -238,7 +276,11 @@ describe('review', () => {
 describe('settle', () => {
   it('a ledger that does not answer: the hold lapses as a charge, and the receipt says so', async () => {
     const down = failing(new Fault('TG_LEDGER_UNAVAILABLE', 'the ledger does not answer'));
-    const { seen, receipt, rig: after } = await call({ break: ({ ledger }) => ({ ledger: ledgerWith(ledger, { settle: down }) }) });
+    const {
+      seen,
+      receipt,
+      rig: after,
+    } = await call({ break: ({ ledger }) => ({ ledger: ledgerWith(ledger, { settle: down }) }) });
     expect(seen.status).toBe(200);
     await after.lapse();
     const { spent, held } = await after.money();
@@ -250,9 +292,19 @@ describe('settle', () => {
 
 describe('seal', () => {
   it('a record that is gone by then: alarm, and readiness false', async () => {
-    const { seen, receipt, rig: after } = await call({
+    const {
+      seen,
+      receipt,
+      rig: after,
+    } = await call({
       break: ({ spool }) => ({
-        spool: { ...spool, append: (entry) => (entry.kind === 'seal' ? Promise.reject(new Fault('TG_RECORD_UNAVAILABLE', 'the disk is gone')) : spool.append(entry)) },
+        spool: {
+          ...spool,
+          append: (entry) =>
+            entry.kind === 'seal'
+              ? Promise.reject(new Fault('TG_RECORD_UNAVAILABLE', 'the disk is gone'))
+              : spool.append(entry),
+        },
       }),
     });
     expect(seen.status).toBe(200);

@@ -39,7 +39,12 @@ export async function play(scenario: Scenario, saboteur: Saboteur): Promise<Play
 }
 
 /** What is wrong with how a call ended; empty: nothing. `sealLost`: the spool itself refused the receipt. */
-export async function faultsOf(scenario: Scenario, { rig: stage, seen, gone, thrown }: Played, strict: boolean, sealLost: boolean): Promise<string[]> {
+export async function faultsOf(
+  scenario: Scenario,
+  { rig: stage, seen, gone, thrown }: Played,
+  strict: boolean,
+  sealLost: boolean,
+): Promise<string[]> {
   const wrong: string[] = [];
   const check = (ok: boolean, what: string): void => void (ok || wrong.push(what));
   check(thrown === undefined, `exchange threw ${String(thrown)}`);
@@ -55,7 +60,11 @@ export async function faultsOf(scenario: Scenario, { rig: stage, seen, gone, thr
   const { held, spent } = await stage.money();
   check(held === 0n, `a leaked hold of ${held}`);
   if (strict) check(before.held === 0n, `a hold of ${before.held} left to lapse`);
-  if (strict && seals[0]) check(seals[0].cost_usd === nanoToUsd(spent as never), `the receipt says $${seals[0].cost_usd}, the ledger $${nanoToUsd(spent as never)}`);
+  if (strict && seals[0])
+    check(
+      seals[0].cost_usd === nanoToUsd(spent as never),
+      `the receipt says $${seals[0].cost_usd}, the ledger $${nanoToUsd(spent as never)}`,
+    );
   if (strict && begun === -1) check(spent === 0n, `charged ${spent} for what was never begun`);
   check(!seen.text().includes(DENIED), 'the denied call reached the client');
   if (!gone) wrong.push(...malformed(scenario, seen));
@@ -68,16 +77,29 @@ function malformed(scenario: Scenario, seen: Seen): string[] {
   if (seen.ending === 'open') return ['the client was left without an end'];
   const text = seen.text();
   const length = seen.headers['content-length'];
-  if (length !== undefined && Number(length) !== Buffer.byteLength(text)) return ['content-length disagrees with the body'];
+  if (length !== undefined && Number(length) !== Buffer.byteLength(text))
+    return ['content-length disagrees with the body'];
   if (seen.status >= 400) {
     if (scenario.status !== undefined && text === scenario.pieces.join('')) return [];
     return isError(scenario.tongue, text) ? [] : [`status ${seen.status} with a foreign body: ${text.slice(0, 80)}`];
   }
   if (!scenario.stream) return isWhole(scenario.tongue, text) ? [] : [`a truncated success: ${text.slice(0, 80)}`];
   const last = text.split('\n\n').filter(Boolean).at(-1) ?? '';
-  const data = last.split('\n').find((line) => line.startsWith('data: '))?.slice(6) ?? '';
+  const data =
+    last
+      .split('\n')
+      .find((line) => line.startsWith('data: '))
+      ?.slice(6) ?? '';
   const ended = scenario.tongue === 'openai' ? data === '[DONE]' : last.startsWith('event: message_stop');
-  const failed = text.split('\n\n').some((event) => isError(scenario.tongue, event.split('\n').find((line) => line.startsWith('data: '))?.slice(6) ?? ''));
+  const failed = text.split('\n\n').some((event) =>
+    isError(
+      scenario.tongue,
+      event
+        .split('\n')
+        .find((line) => line.startsWith('data: '))
+        ?.slice(6) ?? '',
+    ),
+  );
   return ended || failed ? [] : [`a truncated stream ends with ${last.slice(0, 80)}`];
 }
 
@@ -93,7 +115,8 @@ function parsed(text: string): Record<string, unknown> {
 function isError(tongue: Tongue, text: string): boolean {
   const body = parsed(text);
   const error = body['error'] as Record<string, unknown> | undefined;
-  if (typeof error !== 'object' || typeof error['message'] !== 'string' || typeof error['type'] !== 'string') return false;
+  if (typeof error !== 'object' || typeof error['message'] !== 'string' || typeof error['type'] !== 'string')
+    return false;
   return tongue === 'openai' || body['type'] === 'error';
 }
 

@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { judgeOf, cashierOf } from '../../gateway/compose.ts';
+import { cashierOf, judgeOf } from '../../gateway/compose.ts';
 import { detectors as allDetectors } from '../../gateway/detectors/_all.ts';
 import { dialects } from '../../gateway/dialects/_all.ts';
 import type { Budget } from '../../gateway/domain/budget.ts';
@@ -11,7 +11,9 @@ import { createIdentity } from '../../gateway/identity/identity.ts';
 import { Noses } from '../../gateway/pipeline/detect.ts';
 import { exchange } from '../../gateway/pipeline/exchange.ts';
 import type { Destination, Gateway, Limits } from '../../gateway/pipeline/gateway.ts';
+import { Halting } from '../../gateway/pipeline/halting.ts';
 import type { Reply } from '../../gateway/pipeline/reply.ts';
+import { RunTokens } from '../../gateway/pipeline/run-tokens.ts';
 import type { Dialect, StreamReader } from '../../gateway/ports/dialect.ts';
 import type { Account, Reservation } from '../../gateway/ports/ledger.ts';
 import type { Log } from '../../gateway/ports/log.ts';
@@ -23,7 +25,11 @@ import { createIds, systemClock } from '../../gateway/telemetry/clock.ts';
 import { Saboteur } from './sabotage.ts';
 
 const PRICING = resolve(import.meta.dirname, '../../pricing');
-const cashier = cashierOf(readdirSync(PRICING).filter((f) => /\.ya?ml$/.test(f)).map((f) => ({ path: f, text: readFileSync(join(PRICING, f), 'utf8') })));
+const cashier = cashierOf(
+  readdirSync(PRICING)
+    .filter((f) => /\.ya?ml$/.test(f))
+    .map((f) => ({ path: f, text: readFileSync(join(PRICING, f), 'utf8') })),
+);
 
 export const KEY = ['tg_', 'k'.repeat(40)].join('');
 
@@ -66,7 +72,13 @@ export interface Seen {
 
 /** A way back that remembers what it was given; `onWrite` hears of every piece. */
 export function fakeReply(gone: AbortController, onWrite: () => void = () => {}): { reply: Reply; seen: Seen } {
-  const seen: Seen = { status: 0, headers: {}, bytes: [], ending: 'open', text: () => Buffer.concat(seen.bytes).toString() };
+  const seen: Seen = {
+    status: 0,
+    headers: {},
+    bytes: [],
+    ending: 'open',
+    text: () => Buffer.concat(seen.bytes).toString(),
+  };
   const reply: Reply = {
     gone: gone.signal,
     get started() {
@@ -115,7 +127,8 @@ function memorySpool(lines: Entry[]): Spool {
 function sabotaged(saboteur: Saboteur, dialect: Dialect): Dialect {
   return saboteur.wrap('dialect', {
     ...dialect,
-    openStream: (...args: Parameters<Dialect['openStream']>): StreamReader => saboteur.wrap('reader', dialect.openStream(...args)),
+    openStream: (...args: Parameters<Dialect['openStream']>): StreamReader =>
+      saboteur.wrap('reader', dialect.openStream(...args)),
   });
 }
 
@@ -141,14 +154,26 @@ export async function rig(options: RigOptions): Promise<Rig> {
   const saboteur = options.saboteur ?? new Saboteur();
   const clock = systemClock();
   const store = openEmbedded(':memory:', { clock });
-  await store.keys.add(hash('sha256', KEY, 'hex'), { id: 'key_1', tenant: 'acme', agent: 'tester', createdAt: clock.now() });
+  await store.keys.add(hash('sha256', KEY, 'hex'), {
+    id: 'key_1',
+    tenant: 'acme',
+    agent: 'tester',
+    createdAt: clock.now(),
+  });
   const lines: Entry[] = [];
   const journal: string[] = [];
   const alarms: string[] = [];
   let inFlight = 0;
   let healthy = true;
   const spool = memorySpool(lines);
-  const noted: Spool = { ...spool, append: async (entry) => { const line = await spool.append(entry); journal.push(entry.kind); return line; } };
+  const noted: Spool = {
+    ...spool,
+    append: async (entry) => {
+      const line = await spool.append(entry);
+      journal.push(entry.kind);
+      return line;
+    },
+  };
   let accounts: readonly Account[] = [];
   const ledger = new Proxy(store.ledger, {
     get: (target, name) => {
@@ -170,27 +195,63 @@ export async function rig(options: RigOptions): Promise<Rig> {
   const spoken = dialects.map((d) => sabotaged(saboteur, d));
   const destination = (name: string, dialect: string, prices: string): [string, Destination] => [
     name,
-    { name, origin: 'http://upstream.test', basePath: '', dialects: [spoken.find((d) => d.name === dialect) as Dialect], credential: { bearer: 'own' }, prices, routes: [{ name: 'models', methods: ['GET'] }] },
+    {
+      name,
+      origin: 'http://upstream.test',
+      basePath: '',
+      dialects: [spoken.find((d) => d.name === dialect) as Dialect],
+      credential: { bearer: 'own' },
+      prices,
+      routes: [{ name: 'models', methods: ['GET'] }],
+    },
   ];
   const identity = createIdentity('keys', saboteur.wrap('keys', store.keys, ['find']), clock);
   const detectors = new Map(allDetectors.map((d) => [d.name, saboteur.wrap('detector', d)]));
   const gate: Gateway = {
-    destinations: new Map([destination('openai', 'openai-chat', 'openai'), destination('anthropic', 'anthropic-messages', 'anthropic')]),
+    destinations: new Map([
+      destination('openai', 'openai-chat', 'openai'),
+      destination('anthropic', 'anthropic-messages', 'anthropic'),
+    ]),
     budgets: [{ scope: 'tenant', window: 'total', limit: nano(options.limit ?? 10_000_000_000n) } as Budget],
-    judge: saboteur.wrap('judge', options.policy === undefined ? judge : judgeOf([{ path: 'policy.yaml', text: options.policy }])),
+    judge: saboteur.wrap(
+      'judge',
+      options.policy === undefined ? judge : judgeOf([{ path: 'policy.yaml', text: options.policy }]),
+    ),
     cashier: saboteur.wrap('cashier', cashier),
     detectors,
     identity: saboteur.wrap('identity', identity, ['authenticate']),
     ledger: saboteur.wrap('ledger', ledger, ['reserve', 'settle', 'release', 'renew', 'lapse', 'balances', 'extend']),
     runs: saboteur.wrap('runs', store.runs),
+    halting: new Halting(log),
+    tokens: new RunTokens(),
     calls: saboteur.wrap('calls', store.calls),
     spool: saboteur.wrap('spool', noted, ['append']),
-    upstream: saboteur.wrap('upstream', { send: (r: UpstreamRequest) => { journal.push('sent'); return options.send(r); }, close: async () => {} }, ['send']),
+    upstream: saboteur.wrap(
+      'upstream',
+      {
+        send: (r: UpstreamRequest) => {
+          journal.push('sent');
+          return options.send(r);
+        },
+        close: async () => {},
+      },
+      ['send'],
+    ),
     clock,
     ids: saboteur.wrap('ids', createIds(clock)),
     metrics,
     log,
-    limits: { requestBytes: 1e6, replyBytes: 1e6, minUseful: 16, leaseMs: 600_000, keepAliveMs: 15_000, onAbort: 'drain', drainMs: 1000, drainBytes: 1e6, ...options.limits },
+    limits: {
+      requestBytes: 1e6,
+      replyBytes: 1e6,
+      minUseful: 16,
+      leaseMs: 600_000,
+      keepAliveMs: 15_000,
+      onAbort: 'drain',
+      drainMs: 1000,
+      drainBytes: 1e6,
+      ...options.limits,
+    },
     unpoliced: false,
   };
   const noses = new Noses(detectors, log);
@@ -208,7 +269,20 @@ export async function rig(options: RigOptions): Promise<Rig> {
     },
     lapse: async () => void (await store.ledger.lapse(epochMs(clock.now() + 10 * 600_000))),
     carry: (url, body, headers, reply) =>
-      exchange(gate, noses, { arrival: { method: 'POST', url, headers: { 'content-type': 'application/json', authorization: `Bearer ${KEY}`, ...headers }, ip: '127.0.0.1' }, body: Buffer.from(body) }, reply),
+      exchange(
+        gate,
+        noses,
+        {
+          arrival: {
+            method: 'POST',
+            url,
+            headers: { 'content-type': 'application/json', authorization: `Bearer ${KEY}`, ...headers },
+            ip: '127.0.0.1',
+          },
+          body: Buffer.from(body),
+        },
+        reply,
+      ),
     close: () => store.close(),
   };
 }

@@ -24,7 +24,8 @@ export class Saboteur {
       get: (_target, name) => {
         const value = Reflect.get(target, name, target) as unknown;
         if (typeof value !== 'function' || typeof name !== 'string') return value;
-        return (...args: unknown[]) => this.call(port, name, asynchronous.includes(name), () => value.apply(target, args));
+        return (...args: unknown[]) =>
+          this.call(port, name, asynchronous.includes(name), () => value.apply(target, args));
       },
     });
   }

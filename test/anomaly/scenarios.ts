@@ -24,31 +24,58 @@ export interface Scenario {
 export const DENIED = 'rm -rf /everything';
 export const PROMPT = 'please tidy the workspace up';
 
-export const URLS: Readonly<Record<Tongue, string>> = { openai: '/run/r1/openai/v1/chat/completions', anthropic: '/run/r1/anthropic/v1/messages' };
+export const URLS: Readonly<Record<Tongue, string>> = {
+  openai: '/run/r1/openai/v1/chat/completions',
+  anthropic: '/run/r1/anthropic/v1/messages',
+};
 
 export function bodyOf({ tongue, stream }: Scenario): string {
   const common = { messages: [{ role: 'user', content: PROMPT }], ...(stream && { stream: true }) };
-  return JSON.stringify(tongue === 'openai' ? { model: 'gpt-4o', max_completion_tokens: 200, ...common } : { model: 'claude-sonnet-4-5', max_tokens: 200, ...common });
+  return JSON.stringify(
+    tongue === 'openai'
+      ? { model: 'gpt-4o', max_completion_tokens: 200, ...common }
+      : { model: 'claude-sonnet-4-5', max_tokens: 200, ...common },
+  );
 }
 
-const bash = (id: string, command: string) => ({ id, type: 'function', function: { name: 'bash', arguments: JSON.stringify({ command }) } });
+const bash = (id: string, command: string) => ({
+  id,
+  type: 'function',
+  function: { name: 'bash', arguments: JSON.stringify({ command }) },
+});
 const toolUse = (id: string, command: string) => ({ type: 'tool_use', id, name: 'bash', input: { command } });
 
 const unary = (tongue: Tongue, tools: boolean): string[] => {
-  if (tongue === 'openai') return [JSON.stringify(completion(tools ? { tool_calls: [bash('a', DENIED), bash('b', 'ls')] } : { content: 'done' }, undefined, 'gpt-4o'))];
-  return [JSON.stringify(message(tools ? [toolUse('a', DENIED), toolUse('b', 'ls')] : [{ type: 'text', text: 'done' }]))];
+  if (tongue === 'openai')
+    return [
+      JSON.stringify(
+        completion(
+          tools ? { tool_calls: [bash('a', DENIED), bash('b', 'ls')] } : { content: 'done' },
+          undefined,
+          'gpt-4o',
+        ),
+      ),
+    ];
+  return [
+    JSON.stringify(message(tools ? [toolUse('a', DENIED), toolUse('b', 'ls')] : [{ type: 'text', text: 'done' }])),
+  ];
 };
 
 export function chatStream(texts: readonly string[], commands: readonly string[]): string[] {
   const base = { id: 'c', object: 'chat.completion.chunk', created: 1, model: 'gpt-4o' };
-  const chunk = (delta: unknown, finish: string | null = null): string => `data: ${JSON.stringify({ ...base, choices: [{ index: 0, delta, finish_reason: finish }] })}\n\n`;
+  const chunk = (delta: unknown, finish: string | null = null): string =>
+    `data: ${JSON.stringify({ ...base, choices: [{ index: 0, delta, finish_reason: finish }] })}\n\n`;
   return [
     chunk({ role: 'assistant', content: '' }),
     ...texts.map((content) => chunk({ content })),
     ...commands.flatMap((command, index) => {
       const args = JSON.stringify({ command });
       return [
-        chunk({ tool_calls: [{ index, id: `t${index}`, type: 'function', function: { name: 'bash', arguments: args.slice(0, 9) } }] }),
+        chunk({
+          tool_calls: [
+            { index, id: `t${index}`, type: 'function', function: { name: 'bash', arguments: args.slice(0, 9) } },
+          ],
+        }),
         chunk({ tool_calls: [{ index, function: { arguments: args.slice(9) } }] }),
       ];
     }),
@@ -63,7 +90,10 @@ export function messageStream(texts: readonly string[], commands: readonly strin
     { content_block: { type: 'text', text: '' }, deltas: texts.map((text) => ({ type: 'text_delta', text })) },
     ...commands.map((command, i) => {
       const json = JSON.stringify({ command });
-      return { content_block: { type: 'tool_use', id: `t${i}`, name: 'bash', input: {} }, deltas: [json.slice(0, 9), json.slice(9)].map((partial_json) => ({ type: 'input_json_delta', partial_json })) };
+      return {
+        content_block: { type: 'tool_use', id: `t${i}`, name: 'bash', input: {} },
+        deltas: [json.slice(0, 9), json.slice(9)].map((partial_json) => ({ type: 'input_json_delta', partial_json })),
+      };
     }),
   ];
   const events = [
@@ -73,16 +103,25 @@ export function messageStream(texts: readonly string[], commands: readonly strin
       ...deltas.map((delta) => ({ type: 'content_block_delta', index, delta })),
       { type: 'content_block_stop', index },
     ]),
-    { type: 'message_delta', delta: { stop_reason: commands.length > 0 ? 'tool_use' : 'end_turn', stop_sequence: null }, usage: { output_tokens: 7 } },
+    {
+      type: 'message_delta',
+      delta: { stop_reason: commands.length > 0 ? 'tool_use' : 'end_turn', stop_sequence: null },
+      usage: { output_tokens: 7 },
+    },
     { type: 'message_stop' },
   ];
   return events.map((e) => `event: ${e.type}\ndata: ${JSON.stringify(e)}\n\n`);
 }
 
-export const streamOf = (tongue: Tongue, texts: readonly string[], commands: readonly string[]): string[] => (tongue === 'openai' ? chatStream : messageStream)(texts, commands);
+export const streamOf = (tongue: Tongue, texts: readonly string[], commands: readonly string[]): string[] =>
+  (tongue === 'openai' ? chatStream : messageStream)(texts, commands);
 
 const refusal = (tongue: Tongue): string[] => [
-  JSON.stringify(tongue === 'openai' ? { error: { message: 'Rate limit reached', type: 'tokens', param: null, code: 'rate_limit_exceeded' } } : { type: 'error', error: { type: 'rate_limit_error', message: 'slow down' } }),
+  JSON.stringify(
+    tongue === 'openai'
+      ? { error: { message: 'Rate limit reached', type: 'tokens', param: null, code: 'rate_limit_exceeded' } }
+      : { type: 'error', error: { type: 'rate_limit_error', message: 'slow down' } },
+  ),
 ];
 
 function scenariosOf(tongue: Tongue): Scenario[] {
@@ -102,7 +141,13 @@ function scenariosOf(tongue: Tongue): Scenario[] {
     { ...streamed, name: 'a client that leaves a stream, drained', leaves: 'reading' },
     { ...streamed, name: 'a client that leaves a stream, cancelled', leaves: 'reading', limits: { onAbort: 'cancel' } },
     { ...whole, name: 'a client that leaves while waiting, drained', pieces: unary(tongue, false), leaves: 'waiting' },
-    { ...whole, name: 'a client that leaves while waiting, cancelled', pieces: unary(tongue, false), leaves: 'waiting', limits: { onAbort: 'cancel' } },
+    {
+      ...whole,
+      name: 'a client that leaves while waiting, cancelled',
+      pieces: unary(tongue, false),
+      leaves: 'waiting',
+      limits: { onAbort: 'cancel' },
+    },
   ];
 }
 
@@ -118,5 +163,9 @@ export function answerOf({ pieces, status = 200, stream, breaksAfter }: Scenario
       yield Buffer.from(piece);
     }
   }
-  return { status, headers: { 'content-type': stream && status === 200 ? 'text/event-stream' : 'application/json' }, body: body() };
+  return {
+    status,
+    headers: { 'content-type': stream && status === 200 ? 'text/event-stream' : 'application/json' },
+    body: body(),
+  };
 }

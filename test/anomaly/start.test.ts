@@ -1,6 +1,6 @@
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -31,7 +31,9 @@ const start = (config: Record<string, unknown>, more: { policy?: string } = {}) 
 async function expectReleased(): Promise<void> {
   const spool = await openSpool(join(folder, 'data', 'spool'));
   await spool.close();
-  openEmbedded(join(folder, 'data', 'tollgate.db'), { clock: { now: () => epochMs(Date.now()), ticks: () => 0 } }).close();
+  openEmbedded(join(folder, 'data', 'tollgate.db'), {
+    clock: { now: () => epochMs(Date.now()), ticks: () => 0 },
+  }).close();
 }
 
 describe('a start that fails', () => {
@@ -50,7 +52,9 @@ describe('a start that fails', () => {
     await new Promise<void>((resolve) => squatter.listen(0, '127.0.0.1', resolve));
     const { port } = squatter.address() as AddressInfo;
     for (const config of [{ listen: { port } }, { office: { port } }]) {
-      await expect(start(config)).rejects.toThrow(`cannot listen on \`127.0.0.1:${port}\`: another program is listening there`);
+      await expect(start(config)).rejects.toThrow(
+        `cannot listen on \`127.0.0.1:${port}\`: another program is listening there`,
+      );
       await expectReleased();
     }
     await new Promise((resolve) => squatter.close(resolve));
@@ -72,7 +76,9 @@ describe('a start that fails', () => {
   });
 
   it('names file, line and column of a mistake in a policy', async () => {
-    await expect(start({}, { policy: 'policy: tollgate/v1\nname: x\ndefault: allow\nrules:\n  - id: a\n    verdict: maybe\n' })).rejects.toThrow(/policy\.yaml:6:\d+/);
+    await expect(
+      start({}, { policy: 'policy: tollgate/v1\nname: x\ndefault: allow\nrules:\n  - id: a\n    verdict: maybe\n' }),
+    ).rejects.toThrow(/policy\.yaml:6:\d+/);
     await expect(start({ policies: './nowhere' })).rejects.toThrow(/`policies: .*nowhere` cannot be read/);
     mkdirSync(join(folder, 'empty'));
     await expect(start({ pricing: './empty' })).rejects.toThrow(/there is no price table/);
@@ -84,11 +90,17 @@ describe('a reload that fails', () => {
   it('keeps the old rules whole', async () => {
     const running = await start({});
     const { policy } = running;
-    writeFileSync(join(folder, 'policies', 'test', 'policy.yaml'), 'policy: tollgate/v1\nname: x\ndefault: sometimes\n');
+    writeFileSync(
+      join(folder, 'policies', 'test', 'policy.yaml'),
+      'policy: tollgate/v1\nname: x\ndefault: sometimes\n',
+    );
     expect(() => running.reload()).toThrow(/policy\.yaml:3/);
     const metrics = await (await fetch(`http://127.0.0.1:${running.office.port}/metrics`)).text();
     expect(metrics).toMatch(/tollgate_reload[^\n]*\{[^\n]*(false|failed|refused|error)[^\n]*\} 1/);
-    const refused = await fetch(`http://127.0.0.1:${running.data.port}/openai/v1/chat/completions`, { method: 'POST', body: '{}' });
+    const refused = await fetch(`http://127.0.0.1:${running.data.port}/openai/v1/chat/completions`, {
+      method: 'POST',
+      body: '{}',
+    });
     expect(refused.status).toBe(400);
     expect(running.policy).toBe(policy);
     await running.stop();
@@ -105,11 +117,24 @@ describe('recovery', () => {
   ])('of a call that %s: receipt and ledger agree', async (_what, settled, cost) => {
     const clock = { now: () => epochMs(Date.now()), ticks: () => 0 };
     const at = clock.now();
-    const account = { id: 'tenant:local:total:0', scope: 'tenant', window: 'total', limit: nano(10n ** 9n), resetsAt: undefined } as const;
+    const account = {
+      id: 'tenant:local:total:0',
+      scope: 'tenant',
+      window: 'total',
+      limit: nano(10n ** 9n),
+      resetsAt: undefined,
+    } as const;
     mkdirSync(join(folder, 'data'), { recursive: true });
     const spool = await openSpool(join(folder, 'data', 'spool'));
     const store = openEmbedded(join(folder, 'data', 'tollgate.db'), { clock });
-    await store.ledger.reserve({ id, at, accounts: [account], amount: nano(2_000_000n), least: nano(1n), lapsesAt: epochMs(at + 60_000) });
+    await store.ledger.reserve({
+      id,
+      at,
+      accounts: [account],
+      amount: nano(2_000_000n),
+      least: nano(1n),
+      lapsesAt: epochMs(at + 60_000),
+    });
     const begin: BeginEntry = {
       kind: 'begin',
       id,

@@ -42,7 +42,8 @@ async function outcome(scenario: Scenario, strike: Strike | undefined): Promise<
     if (strike && saboteur.struck === undefined) return ['the strike never happened'];
     // a ledger that stays away leaves its holds to lapse; every other failure must leave the books even
     const strict = !(strike?.port === 'ledger' && strike.lasting);
-    const lost = strike?.port === 'spool' && strike.when === 'before' && !played.rig.lines.some((l) => l.kind === 'seal');
+    const lost =
+      strike?.port === 'spool' && strike.when === 'before' && !played.rig.lines.some((l) => l.kind === 'seal');
     return await faultsOf(scenario, played, strict, lost);
   } finally {
     played.rig.close();
@@ -50,24 +51,31 @@ async function outcome(scenario: Scenario, strike: Strike | undefined): Promise<
 }
 
 describe('whatever fails, wherever: one sealed receipt, nothing carried unrecorded, no leaked hold, an honest answer', () => {
-  it.each(SCENARIOS.map((s) => [`${s.name} (${s.tongue})`, s] as const))('%s', async (_name, scenario) => {
-    const quiet = new Saboteur();
-    const clean = await play(scenario, quiet);
-    expect(await faultsOf(scenario, clean, true, false)).toEqual([]);
-    clean.rig.close();
-    // without an id there is no call to speak of
-    const ports = [...quiet.counts].filter(([port]) => port !== 'ids');
-    expect(ports.map(([port]) => port)).toEqual(expect.arrayContaining(['ledger', 'spool', 'runs', 'keys', 'identity', 'cashier', 'dialect']));
-    const failures: string[] = [];
-    let struck = 0;
-    for (const [port, calls] of ports) {
-      for (const strike of strikesOn(port, calls)) {
-        struck += 1;
-        for (const what of await outcome(scenario, strike)) failures.push(`${port} #${strike.n} ${strike.when}${strike.lasting ? ' lasting' : ''}: ${what}`);
+  it.each(SCENARIOS.map((s) => [`${s.name} (${s.tongue})`, s] as const))(
+    '%s',
+    async (_name, scenario) => {
+      const quiet = new Saboteur();
+      const clean = await play(scenario, quiet);
+      expect(await faultsOf(scenario, clean, true, false)).toEqual([]);
+      clean.rig.close();
+      // without an id there is no call to speak of
+      const ports = [...quiet.counts].filter(([port]) => port !== 'ids');
+      expect(ports.map(([port]) => port)).toEqual(
+        expect.arrayContaining(['ledger', 'spool', 'runs', 'keys', 'identity', 'cashier', 'dialect']),
+      );
+      const failures: string[] = [];
+      let struck = 0;
+      for (const [port, calls] of ports) {
+        for (const strike of strikesOn(port, calls)) {
+          struck += 1;
+          for (const what of await outcome(scenario, strike))
+            failures.push(`${port} #${strike.n} ${strike.when}${strike.lasting ? ' lasting' : ''}: ${what}`);
+        }
       }
-    }
-    expect(failures).toEqual([]);
-    expect(struck).toBeGreaterThan(40);
-    expect(stray).toEqual([]);
-  }, 60_000);
+      expect(failures).toEqual([]);
+      expect(struck).toBeGreaterThan(40);
+      expect(stray).toEqual([]);
+    },
+    60_000,
+  );
 });

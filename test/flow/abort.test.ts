@@ -17,7 +17,8 @@ afterEach(async () => {
 
 const PATH = '/run/r/openai/v1/chat/completions';
 const pieces = chatStream(['one ', 'two ', 'three '], []);
-const ask = (more: object = {}): string => JSON.stringify({ model: 'gpt-4o', max_completion_tokens: 100, messages: [{ role: 'user', content: 'go' }], ...more });
+const ask = (more: object = {}): string =>
+  JSON.stringify({ model: 'gpt-4o', max_completion_tokens: 100, messages: [{ role: 'user', content: 'go' }], ...more });
 const EXACT = '0.0000725';
 
 /** `go` lets the upstream finish; `closed` says when it lost its own connection. */
@@ -37,7 +38,10 @@ async function open(limits: Record<string, unknown>): Promise<{ go: () => void; 
     await wait;
     response.end(pieces.slice(2).join(''));
   });
-  gate = await startTestGate({ upstreams: { openai: { base_url: upstream.url, dialects: ['openai-chat'] } }, config: { limits, budgets: [{ scope: 'tenant', limit_usd: 1 }] } });
+  gate = await startTestGate({
+    upstreams: { openai: { base_url: upstream.url, dialects: ['openai-chat'] } },
+    config: { limits, budgets: [{ scope: 'tenant', limit_usd: 1 }] },
+  });
   return { go, closed };
 }
 
@@ -124,7 +128,10 @@ describe('a client that leaves', () => {
 describe('stopping', () => {
   it('lets a stream finish that can, and seals it', async () => {
     const { go } = await open({ shutdown_s: 5 });
-    const answer = fetch(gate.url + PATH, { method: 'POST', body: ask({ stream: true, stream_options: { include_usage: true } }) }).then((r) => r.text());
+    const answer = fetch(gate.url + PATH, {
+      method: 'POST',
+      body: ask({ stream: true, stream_options: { include_usage: true } }),
+    }).then((r) => r.text());
     while (upstream.received.length === 0) await sleep(5);
     const stopped = gate.stop();
     await sleep(30);
@@ -158,5 +165,8 @@ describe('stopping', () => {
 
 /** the same gate on the same state, to look into what it left */
 function again(): Promise<TestGate> {
-  return startTestGate({ folder: gate.folder, upstreams: { openai: { base_url: upstream.url, dialects: ['openai-chat'] } } });
+  return startTestGate({
+    folder: gate.folder,
+    upstreams: { openai: { base_url: upstream.url, dialects: ['openai-chat'] } },
+  });
 }

@@ -4,8 +4,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
 import { chatStream, messageStream } from '../anomaly/scenarios.ts';
 import { startTestGate, type TestGate } from '../support/gate.ts';
-import { completion, json, startUpstream, type TestUpstream } from '../support/upstream.ts';
 import { post, rawConnection } from '../support/raw-http.ts';
+import { completion, json, startUpstream, type TestUpstream } from '../support/upstream.ts';
 
 let gate: TestGate;
 let upstream: TestUpstream;
@@ -23,7 +23,11 @@ rules:
   - { id: no-delete, at: pre_tool_call, tools: [bash], when: 'args.command.startsWith("rm ")', verdict: deny, reason: destructive }
 `;
 
-async function open(answer: Parameters<typeof startUpstream>[0], config: Record<string, unknown> = {}, policy?: string): Promise<void> {
+async function open(
+  answer: Parameters<typeof startUpstream>[0],
+  config: Record<string, unknown> = {},
+  policy?: string,
+): Promise<void> {
   upstream = await startUpstream(answer);
   gate = await startTestGate({
     ...(policy !== undefined && { policy }),
@@ -36,14 +40,18 @@ async function open(answer: Parameters<typeof startUpstream>[0], config: Record<
 }
 
 const PATH = '/run/r/openai/v1/chat/completions';
-const ask = (more: object = {}): string => JSON.stringify({ model: 'gpt-4o', max_completion_tokens: 100, messages: [{ role: 'user', content: 'go' }], ...more });
+const ask = (more: object = {}): string =>
+  JSON.stringify({ model: 'gpt-4o', max_completion_tokens: 100, messages: [{ role: 'user', content: 'go' }], ...more });
 const call = (body: string, path = PATH): Promise<Response> => fetch(gate.url + path, { method: 'POST', body });
 /** as the client of a stream that did not ask for usage sees it */
 const withoutUsage = (pieces: readonly string[]): string => pieces.filter((p) => !p.includes('"choices":[],')).join('');
 
 describe('a stream of any length', () => {
   it('is not cut however slow it is, and renews its lease', { timeout: 20_000 }, async () => {
-    const pieces = chatStream(Array.from({ length: 12 }, (_, i) => `word ${i} `), []);
+    const pieces = chatStream(
+      Array.from({ length: 12 }, (_, i) => `word ${i} `),
+      [],
+    );
     await open(
       async (_r, response) => {
         response.writeHead(200, { 'content-type': 'text/event-stream' });
@@ -53,7 +61,10 @@ describe('a stream of any length', () => {
         }
         response.end();
       },
-      { limits: { lease_s: 0.3, idle_timeout_s: 2, headers_timeout_s: 2, keep_alive_s: 0.5 }, budgets: [{ scope: 'tenant', limit_usd: 1 }] },
+      {
+        limits: { lease_s: 0.3, idle_timeout_s: 2, headers_timeout_s: 2, keep_alive_s: 0.5 },
+        budgets: [{ scope: 'tenant', limit_usd: 1 }],
+      },
     );
     const slow = call(ask({ stream: true })).then((r) => r.text());
     await sleep(1500);
@@ -86,22 +97,38 @@ describe('a stream of any length', () => {
   });
 
   it('that never says more than its head ends as a timeout in the language of the caller', async () => {
-    await open((_r, response) => void response.writeHead(200, { 'content-type': 'text/event-stream' }).flushHeaders(), { limits: { idle_timeout_s: 1 } });
-    const text = await (await call(JSON.stringify({ model: 'claude-sonnet-4-5', max_tokens: 50, stream: true, messages: [{ role: 'user', content: 'go' }] }), '/anthropic/v1/messages')).text();
+    await open((_r, response) => void response.writeHead(200, { 'content-type': 'text/event-stream' }).flushHeaders(), {
+      limits: { idle_timeout_s: 1 },
+    });
+    const text = await (
+      await call(
+        JSON.stringify({
+          model: 'claude-sonnet-4-5',
+          max_tokens: 50,
+          stream: true,
+          messages: [{ role: 'user', content: 'go' }],
+        }),
+        '/anthropic/v1/messages',
+      )
+    ).text();
     expect(text).toMatch(/^event: error\ndata: \{"type":"error"/);
   });
 
   it('arrives byte for byte, however small the pieces and wherever characters are split', async () => {
     const texts = ['grüß dich, ', '日本語の', '🦊🚀 ', 'ende'];
     const bytes = Buffer.from(chatStream(texts, ['ls']).join(''));
-    await open(async (_r, response) => {
-      response.writeHead(200, { 'content-type': 'text/event-stream' });
-      for (let i = 0; i < bytes.length; i += 1) {
-        response.write(bytes.subarray(i, i + 1));
-        if (i % 64 === 0) await sleep(0);
-      }
-      response.end();
-    }, {}, DENY);
+    await open(
+      async (_r, response) => {
+        response.writeHead(200, { 'content-type': 'text/event-stream' });
+        for (let i = 0; i < bytes.length; i += 1) {
+          response.write(bytes.subarray(i, i + 1));
+          if (i % 64 === 0) await sleep(0);
+        }
+        response.end();
+      },
+      {},
+      DENY,
+    );
     const text = await (await call(ask({ stream: true, stream_options: { include_usage: true } }))).text();
     expect(text).toBe(bytes.toString());
   });
@@ -124,10 +151,17 @@ describe('held tool calls', () => {
       { limits: { keep_alive_s: 0.2 } },
       DENY,
     );
-    const claude = JSON.stringify({ model: 'claude-sonnet-4-5', max_tokens: 50, stream: true, messages: [{ role: 'user', content: 'go' }] });
+    const claude = JSON.stringify({
+      model: 'claude-sonnet-4-5',
+      max_tokens: 50,
+      stream: true,
+      messages: [{ role: 'user', content: 'go' }],
+    });
     const texts = await Promise.all(
       Array.from({ length: 100 }, async (_, i) => {
-        const response = await (i % 2 === 0 ? call(ask({ stream: true }), `/run/r${i}/openai/v1/chat/completions`) : call(claude, `/run/r${i}/anthropic/v1/messages`));
+        const response = await (i % 2 === 0
+          ? call(ask({ stream: true }), `/run/r${i}/openai/v1/chat/completions`)
+          : call(claude, `/run/r${i}/anthropic/v1/messages`));
         return response.text();
       }),
     );
@@ -139,12 +173,15 @@ describe('held tool calls', () => {
       expect(text).toMatch(i % 2 === 0 ? /data: \[DONE\]\n\n$/ : /event: message_stop\n.*\n\n$/);
     }
     const calls = await gate.sealed(100);
-    expect(calls.filter((c) => c.actions.some((a) => a.decision === 'deny' && a.rule === 'test/no-delete'))).toHaveLength(100);
+    expect(
+      calls.filter((c) => c.actions.some((a) => a.decision === 'deny' && a.rule === 'test/no-delete')),
+    ).toHaveLength(100);
   });
 });
 
 describe('what the door makes of unusual requests', () => {
-  const answer = (): Parameters<typeof startUpstream>[0] => (_r, response) => json(response, 200, completion({ content: 'hi' }, undefined, 'gpt-4o'));
+  const answer = (): Parameters<typeof startUpstream>[0] => (_r, response) =>
+    json(response, 200, completion({ content: 'hi' }, undefined, 'gpt-4o'));
 
   it('answers a probe without a call', async () => {
     await open(answer());
@@ -156,7 +193,9 @@ describe('what the door makes of unusual requests', () => {
   it('refuses an upgrade with 501 and the reason', async () => {
     await open(answer());
     const raw = rawConnection(gate.url);
-    raw.socket.write(`GET ${PATH} HTTP/1.1\r\nhost: gate\r\nconnection: upgrade\r\nupgrade: websocket\r\nsec-websocket-key: x\r\nsec-websocket-version: 13\r\n\r\n`);
+    raw.socket.write(
+      `GET ${PATH} HTTP/1.1\r\nhost: gate\r\nconnection: upgrade\r\nupgrade: websocket\r\nsec-websocket-key: x\r\nsec-websocket-version: 13\r\n\r\n`,
+    );
     await raw.closed;
     expect(raw.text()).toMatch(/^HTTP\/1.1 501 .*"code":"TG_UPGRADE_REFUSED"/s);
     expect(upstream.received).toEqual([]);
@@ -166,9 +205,14 @@ describe('what the door makes of unusual requests', () => {
     await open(answer(), { limits: { request_mb: 0.01 } });
     const big = ask({ metadata: { x: 'y'.repeat(20_000) } });
     const announced = await call(big);
-    expect([announced.status, ((await announced.json()) as { error: { code: string } }).error.code]).toEqual([413, 'TG_TOO_LARGE']);
+    expect([announced.status, ((await announced.json()) as { error: { code: string } }).error.code]).toEqual([
+      413,
+      'TG_TOO_LARGE',
+    ]);
     const raw = rawConnection(gate.url);
-    raw.socket.write(`POST ${PATH} HTTP/1.1\r\nhost: gate\r\ntransfer-encoding: chunked\r\n\r\n${big.length.toString(16)}\r\n${big}\r\n`);
+    raw.socket.write(
+      `POST ${PATH} HTTP/1.1\r\nhost: gate\r\ntransfer-encoding: chunked\r\n\r\n${big.length.toString(16)}\r\n${big}\r\n`,
+    );
     await raw.until(/^HTTP\/1.1 413 .*TG_TOO_LARGE/s);
     raw.socket.destroy();
     expect((await gate.sealed(2)).map((c) => c.fault)).toEqual(['TG_TOO_LARGE', 'TG_TOO_LARGE']);
@@ -179,7 +223,9 @@ describe('what the door makes of unusual requests', () => {
     await open(answer());
     const body = ask();
     const raw = rawConnection(gate.url);
-    raw.socket.write(`POST ${PATH} HTTP/1.1\r\nhost: gate\r\nexpect: 100-continue\r\ntransfer-encoding: chunked\r\n\r\n`);
+    raw.socket.write(
+      `POST ${PATH} HTTP/1.1\r\nhost: gate\r\nexpect: 100-continue\r\ntransfer-encoding: chunked\r\n\r\n`,
+    );
     await raw.until(/^HTTP\/1.1 100 Continue\r\n\r\n/);
     for (const char of body) {
       raw.socket.write(`1\r\n${char}\r\n`);
@@ -239,7 +285,12 @@ describe('what the door makes of unusual requests', () => {
 
   it('lets no header be injected through labels, queries or an upstream', async () => {
     await open((_r, response) => {
-      response.writeHead(200, { 'content-type': 'application/json', 'x-tollgate-decision': 'forged', 'x-tollgate-call': 'forged', 'x-tollgate-clamped': '1' });
+      response.writeHead(200, {
+        'content-type': 'application/json',
+        'x-tollgate-decision': 'forged',
+        'x-tollgate-call': 'forged',
+        'x-tollgate-clamped': '1',
+      });
       response.end(JSON.stringify(completion({ content: 'hi' }, undefined, 'gpt-4o')));
     });
     const label = encodeURIComponent('a\r\nx-evil: 1');

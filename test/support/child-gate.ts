@@ -15,7 +15,11 @@ export interface ChildGate {
 
 /** Starts `tollgate serve` on a configuration of `writeConfig`; resolves when both doors are open. Rejects with its output if it ends. */
 export async function startChildGate(configFile: string): Promise<ChildGate> {
-  const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', PROGRAM, 'serve', '--config', configFile], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(
+    process.execPath,
+    ['--disable-warning=ExperimentalWarning', PROGRAM, 'serve', '--config', configFile],
+    { stdio: ['ignore', 'pipe', 'pipe'] },
+  );
   let output = '';
   child.stderr.on('data', (chunk: Buffer) => {
     output += chunk.toString();

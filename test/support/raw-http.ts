@@ -42,6 +42,11 @@ export function rawConnection(url: string): RawConnection {
 }
 
 export function post(path: string, body: string, headers: Readonly<Record<string, string>> = {}): string {
-  const lines = Object.entries({ host: 'gate', 'content-type': 'application/json', 'content-length': String(Buffer.byteLength(body)), ...headers });
+  const lines = Object.entries({
+    host: 'gate',
+    'content-type': 'application/json',
+    'content-length': String(Buffer.byteLength(body)),
+    ...headers,
+  });
   return `POST ${path} HTTP/1.1\r\n${lines.map(([name, value]) => `${name}: ${value}\r\n`).join('')}\r\n${body}`;
 }
