@@ -76,6 +76,6 @@ describe('whatever fails, wherever: one sealed receipt, nothing carried unrecord
       expect(struck).toBeGreaterThan(40);
       expect(stray).toEqual([]);
     },
-    60_000,
+    120_000,
   );
 });
