@@ -2,6 +2,7 @@ import type { Digest } from '../domain/scalars.ts';
 import { type Bundle, readBundles } from './bundle.ts';
 import { compileRule } from './compile-rule.ts';
 import type { CompiledRule } from './compiled-rule.ts';
+import { Shared } from './condition/compile-condition.ts';
 import { RulesJudge } from './evaluate.ts';
 import type { Judge, Sha256, SourceFile } from './judge.ts';
 import type { KnownDetector } from './known-detectors.ts';
@@ -21,8 +22,10 @@ export function readPolicy(files: readonly SourceFile[], detectors: readonly Kno
   const problems: Problem[] = [];
   const bundles = readBundles(files, problems);
   const rules: CompiledRule[] = [];
+  const shared = new Shared();
   for (const bundle of bundles) {
-    for (const place of bundle.rules.keys()) rules.push(compileRule(bundle, place, rules.length, detectors, problems));
+    for (const place of bundle.rules.keys())
+      rules.push(compileRule(bundle, place, rules.length, detectors, problems, shared));
   }
   problems.sort((a, b) => (a.file === b.file ? a.line - b.line || a.column - b.column : a.file < b.file ? -1 : 1));
   return { bundles, rules, problems };

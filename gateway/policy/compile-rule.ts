@@ -3,7 +3,7 @@ import type { Bundle } from './bundle.ts';
 import type { RuleText } from './bundle-schema.ts';
 import { compileChanges } from './compile-changes.ts';
 import type { CompiledRule } from './compiled-rule.ts';
-import { type Condition, compileCondition } from './condition/compile-condition.ts';
+import { type Condition, compileCondition, type Setting, type Shared } from './condition/compile-condition.ts';
 import { parseTimestamp } from './condition/time-text.ts';
 import { type FindingFilter, findingFilter, type KnownDetector } from './known-detectors.ts';
 import type { Problem } from './policy-fault.ts';
@@ -29,6 +29,7 @@ export function compileRule(
   index: number,
   known: readonly KnownDetector[],
   problems: Problem[],
+  shared: Shared,
 ): CompiledRule {
   const rule = bundle.rules[place] as RuleText;
   const path = ['rules', place];
@@ -38,8 +39,9 @@ export function compileRule(
   };
   const points = listOf(rule.at);
   checkFields(rule, points, report);
-  const when = condition(rule, 'when', bundle, points, report);
-  const unless = condition(rule, 'unless', bundle, points, report);
+  const setting: Setting = { lists: bundle.lists, points, shared };
+  const when = condition(rule, 'when', setting, report);
+  const unless = condition(rule, 'unless', setting, report);
   const filter = detect(rule, known, report);
   const { changes, detectors: redacted } = compileChanges(rule.transform ?? [], index, known, report);
   const looks = readsFindings(when) || readsFindings(unless);
@@ -71,13 +73,12 @@ const readsFindings = (condition: Condition | undefined): boolean => condition?.
 function condition(
   rule: RuleText,
   field: 'when' | 'unless',
-  bundle: Bundle,
-  points: readonly Point[],
+  setting: Setting,
   report: RuleReport,
 ): Condition | undefined {
   const text = rule[field];
   if (text === undefined) return undefined;
-  const compiled = compileCondition(String(text), { lists: bundle.lists, points });
+  const compiled = compileCondition(String(text), setting);
   if ('test' in compiled) return compiled;
   for (const { at, message } of compiled) report.inside([field], at, message);
   return undefined;

@@ -14,18 +14,23 @@ export type Value =
   | readonly Value[]
   | { readonly [name: string]: Value };
 
+/** What is an object to JavaScript and no map to a condition. */
+abstract class Opaque {}
+
 /** A point in time, in milliseconds since the epoch. */
-export class Instant {
+export class Instant extends Opaque {
   readonly ms: number;
   constructor(ms: number) {
+    super();
     this.ms = ms;
   }
 }
 
 /** A length of time in milliseconds. */
-export class Span {
+export class Span extends Opaque {
   readonly ms: number;
   constructor(ms: number) {
+    super();
     this.ms = ms;
   }
 }
@@ -37,9 +42,10 @@ export const isInstant = (ms: number): boolean => ms >= -62_135_596_800_000 && m
 export const isSpan = (ms: number): boolean => Math.abs(ms) <= 9_223_372_036_854;
 
 /** An evaluation error, as a value: `&&` and `||` may absorb it, everything else passes it on. Made at load, not at run time. */
-export class Broken {
+export class Broken extends Opaque {
   readonly why: string;
   constructor(why: string) {
+    super();
     this.why = why;
   }
 }
@@ -49,12 +55,7 @@ export const OUT_OF_STEPS = new Broken('the condition took too many steps');
 export const isList = (v: Value): v is readonly Value[] => Array.isArray(v);
 
 export const isMap = (v: Value): v is { readonly [name: string]: Value } =>
-  typeof v === 'object' &&
-  v !== null &&
-  !Array.isArray(v) &&
-  !(v instanceof Broken) &&
-  !(v instanceof Instant) &&
-  !(v instanceof Span);
+  typeof v === 'object' && v !== null && !Array.isArray(v) && !(v instanceof Opaque);
 
 export const MAX_INT = 2n ** 63n - 1n;
 export const MIN_INT = -(2n ** 63n);

@@ -1,5 +1,5 @@
 import { hint } from '../suggest.ts';
-import { type CelType, type Kind, kindOf, typeName } from './cel-type.ts';
+import { BOOL, type CelType, type Kind, kindOf, typeName } from './cel-type.ts';
 import { Broken, type Value } from './cel-value.ts';
 import { pathOf, wholeNumber } from './compile-name.ts';
 import { compileOperator, OPERATORS } from './compile-operator.ts';
@@ -71,6 +71,12 @@ function unknown(ast: Call, form: CelFunction['form'], scope: Scope): CelNode {
 
 function node(ast: Call, fn: CelFunction, args: readonly CelNode[], scope: Scope): CelNode {
   let work = fn.work;
+  const last = args.at(-1)?.literal;
+  if (fn.withLiteral && last !== undefined) {
+    const subject = args[0] as CelNode;
+    const cost = subject.cost + 2 + (last.length >> 6);
+    return { type: BOOL, cost, run: onTextOf(fn, subject, fn.withLiteral(last)) };
+  }
   if (fn.prepare) {
     const literal = args.at(-1)?.literal;
     const place = ast.args.at(-1)?.at ?? ast.at;
@@ -86,7 +92,8 @@ function node(ast: Call, fn: CelFunction, args: readonly CelNode[], scope: Scope
       return scope.report(place, error.message);
     }
   }
-  const raw = invoke(fn, work, args);
+  const prepared = fn.prepare && fn.params.length === 2 && fn.params[0]?.join() === 'string';
+  const raw = prepared ? onTextOf(fn, args[0] as CelNode, work) : invoke(fn, work, args);
   const cost = args.reduce((sum, a) => sum + a.cost, 1);
   const type: CelType = { kind: fn.result };
   if (fn.result === 'double') return { type, cost, run: raw, num: raw as (c: EvalContext) => number | Broken };
@@ -95,6 +102,24 @@ function node(ast: Call, fn: CelFunction, args: readonly CelNode[], scope: Scope
 }
 
 const asNumber = (value: Value): number | Broken => (value instanceof Broken ? value : Number(value));
+
+/** The work on one text, the other argument being a literal the work already knows. */
+function onTextOf(fn: CelFunction, subject: CelNode, work: Work): Run {
+  const { run } = subject;
+  const wrong = new Broken(`\`${fn.name}\` wants string`);
+  const { slot } = subject;
+  if (slot !== undefined) {
+    return (c) => {
+      const a = c.slots[slot];
+      return typeof a === 'string' ? work(c, a, null) : wrong;
+    };
+  }
+  return (c) => {
+    const a = run(c);
+    if (typeof a === 'string') return work(c, a, null);
+    return a instanceof Broken ? a : wrong;
+  };
+}
 
 /** Evaluates the arguments, checks what was only `dyn` at load, and does the work. */
 function invoke(fn: CelFunction, work: Work, args: readonly CelNode[]): Run {

@@ -25,6 +25,14 @@ export interface Setting {
   readonly lists: Readonly<Record<string, readonly Value[]>>;
   /** the points the condition is asked at */
   readonly points: readonly Point[];
+  /** what other conditions of the same policy read and how they parsed; what this one adds is added */
+  readonly shared?: Shared | undefined;
+}
+
+/** What the conditions of one policy have in common, so that each text is parsed once and each path is read once per evaluation. */
+export class Shared {
+  readonly paths = new Map<string, number>();
+  readonly parsed = new Map<string, Ast>();
 }
 
 const NOT_BOOL = new Broken('the condition is no truth value');
@@ -33,8 +41,11 @@ const NOT_BOOL = new Broken('the condition is no truth value');
 export function compileCondition(text: string, setting: Setting): Condition | readonly ConditionMistake[] {
   const mistakes: ConditionMistake[] = [];
   const reads = new Set<string>();
+  const { lists, points, shared } = setting;
   const scope: Scope = {
-    ...setting,
+    lists,
+    points,
+    paths: shared?.paths,
     text,
     variables: [],
     reads,
@@ -46,7 +57,8 @@ export function compileCondition(text: string, setting: Setting): Condition | re
   };
   let ast: Ast;
   try {
-    ast = parseCondition(text);
+    ast = shared?.parsed.get(text) ?? parseCondition(text);
+    shared?.parsed.set(text, ast);
   } catch (error) {
     if (error instanceof ConditionFault) return [{ at: error.at, message: error.message }];
     throw error;

@@ -29,14 +29,16 @@ function turn(loop: Loop, c: EvalContext, item: Value): boolean {
 }
 
 /** `all` (until: false) and `exists` (until: true): errors count only if no element decides. */
-function decides(loop: Loop, until: boolean): Run {
+function decides({ over, test, slot, turn: steps }: Loop, until: boolean): Run {
   return (c) => {
-    const items = range(loop.over(c));
+    const items = range(over(c));
     if (items instanceof Broken) return items;
     let broken: Broken | undefined;
     for (let i = 0; i < items.length; i += 1) {
-      if (!turn(loop, c, items[i] as Value)) return OUT_OF_STEPS;
-      const answer = loop.test(c);
+      c.slots[slot] = items[i] as Value;
+      c.left -= steps;
+      if (c.left < 0) return OUT_OF_STEPS;
+      const answer = test(c);
       if (answer === until) return until;
       if (answer !== !until) broken ??= notBool(answer);
     }

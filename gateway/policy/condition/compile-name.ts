@@ -25,7 +25,7 @@ const fieldAt = (ast: Ast & { kind: 'select' }, scope: Scope): number =>
 export function compileName(ast: Ast & { kind: 'name' }, scope: Scope): CelNode {
   for (let slot = scope.variables.length - 1; slot >= 0; slot -= 1) {
     const variable = scope.variables[slot];
-    if (variable?.name === ast.name) return { type: variable.type, cost: 1, run: (c) => c.slots[slot] as Value };
+    if (variable?.name === ast.name) return { type: variable.type, cost: 1, slot, run: (c) => c.slots[slot] as Value };
   }
   const known = NAMES.get(ast.name);
   if (known) return factNode(ast.name, known, ast.at, scope);
@@ -95,9 +95,17 @@ export function compileSelect(ast: Ast & { kind: 'select' }, scope: Scope): CelN
   if (members && !Object.hasOwn(members, ast.field)) {
     return scope.report(fieldAt(ast, scope), `unknown member \`${ast.field}\`${hint(ast.field, Object.keys(members))}`);
   }
-  return ast.test
-    ? presence(of, ast.field)
-    : memberNode(of, ast.field, members?.[ast.field] ?? (of.type.kind === 'map' ? of.type.of : DYN));
+  if (ast.test) return presence(of, ast.field);
+  const node = memberNode(of, ast.field, members?.[ast.field] ?? (of.type.kind === 'map' ? of.type.of : DYN));
+  const path = pathOf(ast, scope);
+  return path === undefined || !scope.paths ? node : readOnce(node, path, scope.paths);
+}
+
+function readOnce(node: CelNode, path: string, paths: Map<string, number>): CelNode {
+  const slot = paths.get(path) ?? paths.size;
+  paths.set(path, slot);
+  const { run } = node;
+  return { ...node, run: (c) => c.path(slot, run) };
 }
 
 function memberFact(ast: Ast & { kind: 'select' }, path: string, group: string, scope: Scope): CelNode {

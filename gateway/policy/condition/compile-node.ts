@@ -37,9 +37,9 @@ const TYPES: Readonly<Record<string, CelType>> = {
 function constant(value: null | boolean | number | bigint | string): CelNode {
   const node: CelNode = { type: TYPES[typeof value] as CelType, cost: 1, run: () => value };
   if (typeof value === 'string') return { ...node, literal: value };
-  if (typeof value === 'number') return { ...node, num: () => value };
+  if (typeof value === 'number') return { ...node, num: () => value, number: value };
   const number = typeof value === 'bigint' ? Number(value) : Number.NaN;
-  return Number.isSafeInteger(number) ? { ...node, num: () => number } : node;
+  return Number.isSafeInteger(number) ? { ...node, num: () => number, number } : node;
 }
 
 const total = (nodes: readonly CelNode[]): number => nodes.reduce((sum, n) => sum + n.cost, 1);

@@ -1,7 +1,8 @@
-import { BOOL, type CelType, comparable, DYN, join, type Kind, typeName } from './cel-type.ts';
-import { Broken, equal, MIN_INT, Span } from './cel-value.ts';
+import { BOOL, type CelType, comparable, DYN, join, typeName } from './cel-type.ts';
+import { Broken, MIN_INT, Span } from './cel-value.ts';
+import { compileEquality, compileOrder } from './compile-comparison.ts';
 import { type Ast, firstOffset } from './condition-ast.ts';
-import { arithmetic, arithmeticKind, compare, elementAt, notBool, within } from './operators.ts';
+import { arithmetic, arithmeticKind, elementAt, notBool, within } from './operators.ts';
 import type { CelNode, Run, Scope } from './scope.ts';
 
 type Call = Ast & { kind: 'call' };
@@ -16,12 +17,12 @@ const TABLE: Readonly<Record<string, readonly [string, Compile]>> = {
   '!_': ['!', not],
   '-_': ['-', negate],
   '_?_:_': ['?:', ternary],
-  '_==_': ['==', equality],
-  '_!=_': ['!=', equality],
-  '_<_': ['<', ordering],
-  '_<=_': ['<=', ordering],
-  '_>_': ['>', ordering],
-  '_>=_': ['>=', ordering],
+  '_==_': ['==', compileEquality],
+  '_!=_': ['!=', compileEquality],
+  '_<_': ['<', compileOrder],
+  '_<=_': ['<=', compileOrder],
+  '_>_': ['>', compileOrder],
+  '_>=_': ['>=', compileOrder],
   '_+_': ['+', math],
   '_-_': ['-', math],
   '_*_': ['*', math],
@@ -118,79 +119,6 @@ function ternary(_: string, ast: Call, [test, yes, no]: readonly CelNode[], scop
   };
 }
 
-function equality(sign: string, ast: Call, [left, right]: readonly CelNode[], scope: Scope): CelNode {
-  const [l, r] = [left as CelNode, right as CelNode];
-  if (!comparable(l.type, r.type)) return scope.report(ast.at, mismatch(sign, l.type, r.type));
-  const yes = sign === '==';
-  const shape = { type: BOOL, cost: cost([l, r]) };
-  if (l.num && r.num) {
-    const [x, y] = [l.num, r.num];
-    return {
-      ...shape,
-      run: (c) => {
-        const a = x(c);
-        if (typeof a !== 'number') return a;
-        const b = y(c);
-        return typeof b === 'number' ? (a === b) === yes : b;
-      },
-    };
-  }
-  const x: Run = l.num ?? l.run;
-  const y: Run = r.num ?? r.run;
-  return {
-    ...shape,
-    run: (c) => {
-      const a = x(c);
-      if (a instanceof Broken) return a;
-      const b = y(c);
-      return b instanceof Broken ? b : equal(c, a, b) === yes;
-    },
-  };
-}
-
-const mismatch = (sign: string, a: CelType, b: CelType): string =>
-  `\`${sign}\` compares ${typeName(a)} with ${typeName(b)}: these are never equal`;
-
-const ORDERED: readonly Kind[] = ['int', 'double', 'string', 'bool', 'timestamp', 'duration', 'dyn'];
-
-function ordering(sign: string, ast: Call, [left, right]: readonly CelNode[], scope: Scope): CelNode {
-  const [l, r] = [left as CelNode, right as CelNode];
-  if (!ORDERED.includes(l.type.kind) || !ORDERED.includes(r.type.kind) || !comparable(l.type, r.type)) {
-    return scope.report(ast.at, `\`${sign}\` can't order ${typeName(l.type)} and ${typeName(r.type)}`);
-  }
-  const shape = { type: BOOL, cost: cost([l, r]) };
-  if (l.num && r.num) return { ...shape, run: numericOrder(sign, l.num, r.num) };
-  const x: Run = l.num ?? l.run;
-  const y: Run = r.num ?? r.run;
-  return {
-    ...shape,
-    run: (c) => {
-      const a = x(c);
-      if (a instanceof Broken) return a;
-      const b = y(c);
-      return b instanceof Broken ? b : compare(sign, a, b);
-    },
-  };
-}
-
-type Num = NonNullable<CelNode['num']>;
-
-function numericOrder(sign: string, x: Num, y: Num): Run {
-  const holds: Readonly<Record<string, (a: number, b: number) => boolean>> = {
-    '<': (a, b) => a < b,
-    '<=': (a, b) => a <= b,
-    '>': (a, b) => a > b,
-    '>=': (a, b) => a >= b,
-  };
-  const test = holds[sign] as (a: number, b: number) => boolean;
-  return (c) => {
-    const a = x(c);
-    if (typeof a !== 'number') return a;
-    const b = y(c);
-    return typeof b === 'number' ? test(a, b) : b;
-  };
-}
-
 function math(sign: string, ast: Call, [left, right]: readonly CelNode[], scope: Scope): CelNode {
   const [l, r] = [left as CelNode, right as CelNode];
   const kind = arithmeticKind(sign, l.type.kind, r.type.kind);
@@ -205,7 +133,7 @@ function math(sign: string, ast: Call, [left, right]: readonly CelNode[], scope:
   const shape = { type, cost: cost([l, r]) };
   if (kind === 'double' && l.num && r.num) {
     const [x, y] = [l.num, r.num];
-    const num: Num = (c) => {
+    const num: NonNullable<CelNode['num']> = (c) => {
       const a = x(c);
       if (typeof a !== 'number') return a;
       const b = y(c);

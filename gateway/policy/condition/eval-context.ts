@@ -9,6 +9,10 @@ export class EvalContext {
   left = 0;
   /** variables of macros, by nesting level */
   readonly slots: Value[] = [];
+  /** values of dotted paths, good while `heldAt` is the present turn: many rules read the same argument */
+  readonly #held: Value[] = [];
+  readonly #heldAt: number[] = [];
+  #turn = 0;
   readonly #tools: ToolCatalogue;
   #text: string | undefined;
   #tool: ToolFacts | undefined;
@@ -19,8 +23,22 @@ export class EvalContext {
 
   begin(snapshot: Snapshot): void {
     this.snapshot = snapshot;
+    this.#turn += 1;
     this.#text = undefined;
     this.#tool = undefined;
+  }
+
+  /** The value of the path with this number, read once per evaluation. */
+  path(slot: number, read: (c: EvalContext) => Value): Value {
+    if (this.#heldAt[slot] === this.#turn) return this.#held[slot] as Value;
+    const value = read(this);
+    while (this.#heldAt.length <= slot) {
+      this.#heldAt.push(0);
+      this.#held.push(null);
+    }
+    this.#heldAt[slot] = this.#turn;
+    this.#held[slot] = value;
+    return value;
   }
 
   /** Takes steps; false once there are none left. */

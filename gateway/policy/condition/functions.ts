@@ -20,6 +20,8 @@ export interface CelFunction {
   readonly work: Work;
   /** the last argument must be a literal: the work for it, made at load. Throws a SyntaxError on a literal that can't be used. */
   readonly prepare?: ((literal: string) => Work) | undefined;
+  /** the work where the last argument happens to be a literal; it is made at load */
+  readonly withLiteral?: ((literal: string) => Work) | undefined;
   /** what it reads besides its arguments */
   readonly reads?: 'findings' | undefined;
 }
@@ -28,6 +30,8 @@ const TEXT: readonly Kind[] = ['string'];
 const TIME: readonly Kind[] = ['timestamp'];
 const needsLiteral: Work = () => new Broken('the last argument must be a literal');
 
+const TOO_MANY_STEPS = new Broken('too many steps');
+
 const text = (v: Value): string => v as string;
 
 function method(name: string, doc: string, work: Work): CelFunction {
@@ -35,7 +39,7 @@ function method(name: string, doc: string, work: Work): CelFunction {
 }
 
 function onText(name: string, doc: string, change: (s: string) => string): CelFunction {
-  const work: Work = (c, a) => (c.spend(text(a).length >> 6) ? change(text(a)) : new Broken('too many steps'));
+  const work: Work = (c, a) => (c.spend(text(a).length >> 6) ? change(text(a)) : TOO_MANY_STEPS);
   return { name, form: 'function', params: [TEXT], result: 'string', doc, work };
 }
 
@@ -92,19 +96,27 @@ const sizeDoc = 'characters of a text (code points), elements of a list, members
 export const FUNCTIONS: readonly CelFunction[] = [
   { name: 'size', form: 'function', params: [SIZED], result: 'int', doc: sizeDoc, work: size },
   { name: 'size', form: 'method', params: [SIZED], result: 'int', doc: sizeDoc, work: size },
-  method(
-    'startsWith',
-    'the text begins with the other',
-    (c, a, b) => c.spend(text(b).length >> 6) && text(a).startsWith(text(b)),
-  ),
-  method(
-    'endsWith',
-    'the text ends with the other',
-    (c, a, b) => c.spend(text(b).length >> 6) && text(a).endsWith(text(b)),
-  ),
   {
-    ...method('contains', 'the other text stands somewhere in the text', (_, a, b) => text(a).includes(text(b))),
-    work: (c, a, b) => (c.spend(text(a).length >> 6) ? text(a).includes(text(b)) : new Broken('too many steps')),
+    ...method(
+      'startsWith',
+      'the text begins with the other',
+      (c, a, b) => c.spend(text(b).length >> 6) && text(a).startsWith(text(b)),
+    ),
+    withLiteral: (literal) => (_, a) => text(a).startsWith(literal),
+  },
+  {
+    ...method(
+      'endsWith',
+      'the text ends with the other',
+      (c, a, b) => c.spend(text(b).length >> 6) && text(a).endsWith(text(b)),
+    ),
+    withLiteral: (literal) => (_, a) => text(a).endsWith(literal),
+  },
+  {
+    ...method('contains', 'the other text stands somewhere in the text', (c, a, b) =>
+      c.spend(text(a).length >> 6) ? text(a).includes(text(b)) : TOO_MANY_STEPS,
+    ),
+    withLiteral: (literal) => (c, a) => (c.spend(text(a).length >> 6) ? text(a).includes(literal) : TOO_MANY_STEPS),
   },
   {
     ...method('matches', 'the pattern (RE2, linear time) is found somewhere in the text', needsLiteral),
@@ -128,8 +140,7 @@ export const FUNCTIONS: readonly CelFunction[] = [
     work: needsLiteral,
     prepare: (pattern) => {
       const glob = parseGlob(pattern);
-      return (c, a) =>
-        c.spend((text(a).length * pattern.length) >> 6) ? globMatches(glob, text(a)) : new Broken('too many steps');
+      return (c, a) => (c.spend((text(a).length * pattern.length) >> 6) ? globMatches(glob, text(a)) : TOO_MANY_STEPS);
     },
   },
   onText('lower', 'the text in lower case', (s) => s.toLowerCase()),
@@ -234,6 +245,5 @@ function dayOfYear(d: Date): number {
 
 function matching(literal: string): Work {
   const pattern = compilePattern(literal);
-  const tooLong = new Broken('too many steps');
-  return (c, a) => (c.spend(text(a).length >> 4) ? pattern.test(text(a)) : tooLong);
+  return (c, a) => (c.spend(text(a).length >> 4) ? pattern.test(text(a)) : TOO_MANY_STEPS);
 }

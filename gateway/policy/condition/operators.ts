@@ -93,6 +93,8 @@ function minus(a: Value, b: Value): Value {
 
 /** `< <= > >=` by the sign of the order; comparisons with NaN are false. */
 export function compare(op: string, a: Value, b: Value): Value {
+  if (typeof a === 'number' && typeof b === 'number')
+    return op === '<' ? a < b : op === '<=' ? a <= b : op === '>' ? a > b : a >= b;
   const sign = order(a, b);
   if (sign === undefined) return NO_ORDER;
   return op === '<' ? sign < 0 : op === '<=' ? sign <= 0 : op === '>' ? sign > 0 : sign >= 0;
@@ -103,7 +105,7 @@ const NO_CONTAINER = new Broken('`in` needs a list or a map on its right');
 export function within(c: EvalContext, item: Value, container: Value): Value {
   if (isList(container)) {
     if (!c.spend(container.length >> 2)) return TOO_BIG;
-    for (const member of container) if (equal(c, item, member)) return true;
+    for (let i = 0; i < container.length; i += 1) if (equal(c, item, container[i] as Value)) return true;
     return false;
   }
   if (!isMap(container)) return NO_CONTAINER;

@@ -16,6 +16,10 @@ export interface CelNode {
   readonly cost: number;
   /** the text of a string literal */
   readonly literal?: string | undefined;
+  /** the value of a number literal */
+  readonly number?: number | undefined;
+  /** the place of a macro's variable */
+  readonly slot?: number | undefined;
 }
 
 /** What is known while a condition is compiled. */
@@ -26,6 +30,8 @@ export interface Scope {
   /** variables of the macros around, outermost first; the place is the slot */
   readonly variables: readonly { readonly name: string; readonly type: CelType }[];
   readonly reads: Set<string>;
+  /** dotted paths below facts by number, common to all conditions of a policy: each is read once per evaluation */
+  readonly paths?: Map<string, number> | undefined;
   /** Checks and compiles a part of the expression. */
   compile(ast: Ast, scope: Scope): CelNode;
   /** Notes a mistake and returns a node to go on with, so that all mistakes are found at once. */
