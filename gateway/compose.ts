@@ -6,6 +6,7 @@ import { scanOpen } from './audit/recovery.ts';
 import { type Shipper, startShipper } from './audit/shipper.ts';
 import { sinks as sinkKinds } from './audit/sinks/_all.ts';
 import { openSpool } from './audit/spool.ts';
+import { limitsOf } from './config/limits-of.ts';
 import type { LoadedConfig } from './config/load.ts';
 import { detectors as allDetectors } from './detectors/_all.ts';
 import { dialects as allDialects } from './dialects/_all.ts';
@@ -13,8 +14,10 @@ import type { Budget } from './domain/budget.ts';
 import type { JsonObject } from './domain/json.ts';
 import { createIdentity } from './identity/identity.ts';
 import { Noses } from './pipeline/detect.ts';
-import type { Destination, Gateway, Limits } from './pipeline/gateway.ts';
+import type { Destination, Gateway } from './pipeline/gateway.ts';
+import { Halting } from './pipeline/halting.ts';
 import { type Recovered, recover } from './pipeline/recover.ts';
+import { RunTokens } from './pipeline/run-tokens.ts';
 import { compilePolicy } from './policy/compile-policy.ts';
 import type { Judge, SourceFile } from './policy/judge.ts';
 import type { Dialect } from './ports/dialect.ts';
@@ -43,7 +46,7 @@ export interface House {
   readonly scrape: () => Promise<{ contentType: string; body: string }>;
   /** why no call should come here now; empty: ready */
   readonly unready: () => string[];
-  /** Compiles new rules and prices and swaps them whole. Throws a PolicyFault or PriceFault and changes nothing. */
+  /** Compiles new rules and prices and swaps them whole. Throws what is wrong with them and changes nothing. */
   readonly reload: (sources: Sources) => void;
   readonly close: () => Promise<void>;
 }
@@ -156,6 +159,8 @@ async function open(
     identity: createIdentity(config.access, store.keys, clock),
     ledger: store.ledger,
     runs: store.runs,
+    halting: new Halting(log),
+    tokens: new RunTokens(),
     calls: store.calls,
     spool,
     upstream,
@@ -181,7 +186,10 @@ async function open(
       ];
     },
     reload(next) {
-      gate = Object.freeze({ ...gate, judge: judgeOf(next.policies), cashier: cashierOf(next.prices) });
+      const swapped = { judge: judgeOf(next.policies), cashier: cashierOf(next.prices) };
+      const lost = configProblems(config, swapped.cashier);
+      if (lost.length > 0) throw new Error(lost.map((p) => `${config.file}: ${p}`).join('\n'));
+      gate = Object.freeze({ ...gate, ...swapped });
     },
     close: () => opened.close(),
   };
@@ -250,20 +258,6 @@ const budgetOf = ({ scope, window, limit_usd, match }: LoadedConfig['budgets'][n
   limit: limit_usd as Budget['limit'],
   match,
 });
-
-function limitsOf({ limits }: LoadedConfig): Limits {
-  const mega = 1024 * 1024;
-  return {
-    requestBytes: limits.request_mb * mega,
-    replyBytes: limits.reply_mb * mega,
-    minUseful: limits.min_useful_tokens,
-    leaseMs: limits.lease_s * 1000,
-    keepAliveMs: limits.keep_alive_s * 1000,
-    onAbort: limits.on_abort,
-    drainMs: limits.drain_s * 1000,
-    drainBytes: limits.drain_mb * mega,
-  };
-}
 
 async function startShippers(
   opened: Opened,

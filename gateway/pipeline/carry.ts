@@ -7,6 +7,7 @@ import { type Carrier, heartbeat, openCarrier } from './carrier.ts';
 import type { ChargeTerms } from './charge.ts';
 import type { Claim } from './claim.ts';
 import type { Gateway } from './gateway.ts';
+import { type HaltWatch, haltText } from './halting.ts';
 import { NOT_SERVED, type Outcome } from './outcome.ts';
 import type { Permit } from './permit.ts';
 import { dispatch } from './relay.ts';
@@ -38,23 +39,60 @@ export async function carry(carriage: Carriage): Promise<Outcome> {
   const { gate, reply, trail } = carriage;
   const carrier = openCarrier(gate, reply);
   const stop = keepLease(gate, carriage.leaseOf);
+  const halt = watchHalts(carriage, carrier);
   try {
+    if (halt.what) return sayHalted(carriage, halt, { ...NOT_SERVED, ending: 'denied' });
     const upstream = await send(carriage, carrier);
     if (!upstream) return await unreached(carriage, carrier);
     trail.status = upstream.status;
-    return await answer(carriage, carrier, upstream);
+    return await answer(carriage, carrier, upstream, halt);
   } catch (error) {
     carrier.abort();
     // an upstream's refusal costs nothing, whole or broken (meter.md 3.2)
     const outcome = { ...broken, served: trail.status < 300 };
+    if (halt.what) return sayHalted(carriage, halt, { ...outcome, ending: 'cut' });
     if (carrier.callerLeft) return { ...outcome, ending: 'client_left' };
     refuse(trail, error);
     sayRefusal(gate, trail, carriage.route.tongue, reply, error);
     return outcome;
   } finally {
     stop();
+    halt.close();
     carrier.close();
   }
+}
+
+/** A reader that takes nothing gets this long to hear that it was halted. */
+const HALT_GRACE_MS = 400;
+
+/** Ends the call when its run, agent or human is halted: the upstream is aborted, a caller that does not read is cut off. */
+function watchHalts({ gate, hearing, reply }: Carriage, carrier: Carrier): HaltWatch {
+  if (!hearing) return { what: undefined, close: () => {} };
+  const { space, principal } = hearing.bench;
+  let grace: NodeJS.Timeout | undefined;
+  const watch = gate.halting.watch(
+    () => gate.runs.halted(space, principal.run.id, principal.agent.id, principal.human?.id),
+    () => {
+      carrier.abort();
+      grace = setTimeout(() => reply.cut(), HALT_GRACE_MS);
+    },
+  );
+  return {
+    get what() {
+      return watch.what;
+    },
+    close() {
+      clearTimeout(grace);
+      watch.close();
+    },
+  };
+}
+
+function sayHalted({ gate, trail, route, reply }: Carriage, { what = 'run' }: HaltWatch, outcome: Outcome): Outcome {
+  const fault = new Fault('TG_POLICY_DENIED', haltText(what), undefined, { rule: `halt/${what}`, reason: 'halted' });
+  refuse(trail, fault);
+  sayRefusal(gate, trail, route.tongue, reply, fault);
+  return outcome;
 }
 
 const broken: Outcome = { ...NOT_SERVED, ending: 'upstream_broke', served: true };
@@ -89,7 +127,12 @@ async function unreached({ reply }: Carriage, carrier: Carrier): Promise<Outcome
   return { ...NOT_SERVED, ending: carrier.callerLeft && !reply.started ? 'client_left' : 'upstream_error' };
 }
 
-async function answer(carriage: Carriage, carrier: Carrier, upstream: UpstreamReply): Promise<Outcome> {
+async function answer(
+  carriage: Carriage,
+  carrier: Carrier,
+  upstream: UpstreamReply,
+  halt: HaltWatch,
+): Promise<Outcome> {
   const { reading, hearing, terms } = carriage;
   if (upstream.status >= 300 || !reading || !hearing || !terms) return passThrough(carriage, carrier, upstream);
   const type = String(upstream.headers['content-type'] ?? '').toLowerCase();
@@ -100,7 +143,7 @@ async function answer(carriage: Carriage, carrier: Carrier, upstream: UpstreamRe
       trail.firstByteTicks ??= gate.clock.ticks();
     };
     const reader = (route.dialect ?? hearing.dialect).openStream(reading);
-    const outcome = await relayStream({ hearing, terms, reader, reply, carrier, onFirstByte }, upstream);
+    const outcome = await relayStream({ hearing, terms, reader, reply, carrier, halt, onFirstByte }, upstream);
     trail.fault = outcome.fault;
     return outcome;
   }

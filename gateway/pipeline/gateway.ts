@@ -12,6 +12,8 @@ import type { Runs } from '../ports/runs.ts';
 import type { Spool } from '../ports/spool.ts';
 import type { Upstream } from '../ports/upstream.ts';
 import type { Cashier } from '../price/cashier.ts';
+import type { Halting } from './halting.ts';
+import type { RunTokens } from './run-tokens.ts';
 
 /** A credential of the gate's own for an upstream; undefined: the caller's passes through. */
 export type Credential = { readonly bearer: string } | { readonly header: string; readonly value: string };
@@ -62,6 +64,8 @@ export interface Gateway {
   readonly identity: Identity;
   readonly ledger: Ledger;
   readonly runs: Runs;
+  readonly halting: Halting;
+  readonly tokens: RunTokens;
   readonly calls: Calls;
   readonly spool: Spool;
   readonly upstream: Upstream;

@@ -53,6 +53,7 @@ export function judge(bench: Bench, action: Action, options: JudgeOptions = {}):
   let verdict: Verdict = ALLOWED;
   if (relevance.any || relevance.binding) {
     if (!options.findings) findings = bench.noses.gather(relevance.detectors, action.parts);
+    if (relevance.redacts) findings = gate.tokens.place(bench.space, bench.principal.run.id, action.parts, findings);
     const run = sighting
       ? gate.runs.factsWith(bench.space, bench.principal.run.id, facts.now, sighting)
       : gate.runs.facts(bench.space, bench.principal.run.id, facts.now);
@@ -66,11 +67,17 @@ export function judge(bench: Bench, action: Action, options: JudgeOptions = {}):
 }
 
 /** Halts and labels outlive the call: they are kept on the run. */
-function enact({ gate, principal, space, facts }: Bench, verdict: Verdict): void {
-  if (verdict.halt === 'run') gate.runs.halt('run', `${space.tenant}/${space.key}/${principal.run.id}`);
-  else if (verdict.halt === 'agent') gate.runs.halt('agent', `${space.tenant}/${principal.agent.id}`);
-  else if (verdict.halt === 'human' && principal.human)
-    gate.runs.halt('human', `${space.tenant}/${principal.human.id}`);
+function enact(bench: Bench, verdict: Verdict): void {
+  const { gate, principal, space, facts } = bench;
+  try {
+    if (verdict.halt === 'run') gate.runs.halt('run', `${space.tenant}/${space.key}/${principal.run.id}`);
+    else if (verdict.halt === 'agent') gate.runs.halt('agent', `${space.tenant}/${principal.agent.id}`);
+    else if (verdict.halt === 'human' && principal.human)
+      gate.runs.halt('human', `${space.tenant}/${principal.human.id}`);
+  } finally {
+    // a halt that cannot be stored holds in this process all the same
+    if (verdict.halt !== undefined) gate.halting.notify();
+  }
   if (verdict.labels.length > 0) gate.runs.label(space, principal.run.id, verdict.labels, facts.now);
 }
 

@@ -5,6 +5,7 @@ import type { Frame, Saying, StreamReader } from '../ports/dialect.ts';
 import type { UpstreamReply } from '../ports/upstream.ts';
 import { type Carrier, heartbeat } from './carrier.ts';
 import type { ChargeTerms } from './charge.ts';
+import { type HaltedKind, type HaltWatch, haltText } from './halting.ts';
 import { denialText } from './judgement.ts';
 import type { Outcome } from './outcome.ts';
 import { replyFacts } from './relay-unary.ts';
@@ -18,6 +19,7 @@ export interface StreamRelay {
   readonly reader: StreamReader;
   readonly reply: Reply;
   readonly carrier: Carrier;
+  readonly halt: HaltWatch;
   /** called when the first bytes go to the caller */
   readonly onFirstByte: () => void;
 }
@@ -85,8 +87,13 @@ async function pump(
   upstream: UpstreamReply,
   write: (pieces: readonly Uint8Array[]) => Promise<void>,
 ): Promise<Cut | undefined> {
-  const { reader, carrier, terms } = relay;
+  const { reader, carrier, terms, halt } = relay;
   let closed = false;
+  const stop = (cut: Cut): Cut => {
+    if (!closed) stream.close(replyFacts(terms, reader.usage()));
+    closed = true;
+    return cut;
+  };
   const advance = (frames: ReturnType<StreamReader['push']>, over: boolean): { out: Uint8Array[]; cut?: Cut } => {
     const out = stream.review.take(frames);
     if (!closed && (over || reader.finished()) && !stream.review.refused) {
@@ -98,18 +105,21 @@ async function pump(
     if (verdict || stream.review.refused) return { out, cut: denied(verdict) };
     return { out };
   };
-  for await (const chunk of upstream.body) {
-    const { out, cut } = advance(reader.push(chunk), false);
-    await write(out);
-    const stopped = cut ?? halted(relay);
-    if (stopped) {
-      if (!closed) stream.close(replyFacts(terms, reader.usage()));
-      return stopped;
+  try {
+    for await (const chunk of upstream.body) {
+      const { out, cut } = advance(reader.push(chunk), false);
+      await write(out);
+      const stopped = cut ?? (halt.what && haltCut(halt.what));
+      if (stopped) return stop(stopped);
+      if (carrier.callerLeft) {
+        carrier.drained(chunk.length);
+        if (reader.finished() && reader.usage().certainty === 'exact') break;
+      }
     }
-    if (carrier.callerLeft) {
-      carrier.drained(chunk.length);
-      if (reader.finished() && reader.usage().certainty === 'exact') break;
-    }
+  } catch (error) {
+    // a halt aborts the upstream, so that a stream that is silent ends too
+    if (halt.what === undefined) throw error;
+    return stop(haltCut(halt.what));
   }
   const rest = reader.end();
   const { out, cut } = advance(stream.review.binding ? rest.filter(isWhole) : rest, true);
@@ -135,15 +145,10 @@ function saying(code: FaultCode, message: string, verdict?: Verdict): Saying {
 }
 
 /** A run, agent or human that was halted meanwhile. */
-function halted({ hearing: { bench } }: StreamRelay): Cut | undefined {
-  const { gate, space, principal } = bench;
-  const what = gate.runs.halted(space, principal.run.id, principal.agent.id, principal.human?.id);
-  if (!what) return undefined;
-  return {
-    ending: 'cut',
-    saying: saying('TG_POLICY_DENIED', `tollgate halted this ${what}; nothing more is carried for it`),
-  };
-}
+const haltCut = (what: HaltedKind): Cut => ({
+  ending: 'cut',
+  saying: { ...saying('TG_POLICY_DENIED', haltText(what)), rule: `halt/${what}`, reason: 'halted' },
+});
 
 /** The upstream broke or the reader failed in mid-stream. */
 function broken({ carrier, hearing }: StreamRelay, error: unknown): Cut {

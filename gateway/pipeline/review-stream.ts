@@ -24,6 +24,8 @@ export class StreamHearing {
   readonly #windows = new Map<TextPoint, Judged>();
   #calls = 0;
   #denied: Verdict | undefined;
+  /** how much of the reply's text was searched for look-alikes of tokens */
+  #searched = 0;
 
   constructor(hearing: Hearing, reader: StreamReader) {
     this.#hearing = hearing;
@@ -53,6 +55,11 @@ export class StreamHearing {
   }
 
   #ruleText(text: string, findings: readonly PlacedFinding[]): WindowVerdict {
+    const { bench } = this.#hearing;
+    // what the model wrote before may look like a token, and must never become one
+    const said = this.#reader.text();
+    bench.gate.tokens.place(bench.space, bench.principal.run.id, [{ at: '', text: said.slice(this.#searched) }], []);
+    this.#searched = said.length;
     let current = text;
     let known = findings;
     for (const point of TEXT_POINTS) {

@@ -11,6 +11,9 @@ export interface Halt {
   readonly at: EpochMs;
 }
 
+/** While nothing is halted the file is asked this often at most. */
+const ASK_MS = 200;
+
 const named = (kind: HaltKind, id: string): string => `${kind} ${id}`;
 
 /** Who may make no more calls: in memory for the question, on the disk for the next start. */
@@ -20,6 +23,7 @@ export class Halts {
   readonly #halted = new Set<string>();
   readonly #version: StatementSync;
   #seen: unknown;
+  #asked = 0;
 
   constructor(db: DatabaseSync, now: () => EpochMs) {
     this.#db = db;
@@ -55,13 +59,14 @@ export class Halts {
   }
 
   has(kind: HaltKind, id: string): boolean {
-    if (this.#halted.size === 0) return false;
+    if (this.#halted.size === 0 && this.#now() - this.#asked < ASK_MS) return false;
     this.#refresh();
     return this.#halted.has(named(kind, id));
   }
 
-  /** An operator lifts a halt from another process: SQLite tells that another connection has written. */
+  /** An operator halts or lifts from another process: SQLite tells that another connection has written. */
   #refresh(): void {
+    this.#asked = this.#now();
     const version = this.#version.get()?.['data_version'];
     if (version === this.#seen) return;
     this.#seen = version;
