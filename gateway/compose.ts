@@ -6,25 +6,25 @@ import { scanOpen } from './audit/recovery.ts';
 import { type Shipper, startShipper } from './audit/shipper.ts';
 import { sinks as sinkKinds } from './audit/sinks/_all.ts';
 import { openSpool } from './audit/spool.ts';
+import { budgetOf, destinationsOf } from './config/gate-terms.ts';
 import { limitsOf } from './config/limits-of.ts';
 import type { LoadedConfig } from './config/load.ts';
 import { detectors as allDetectors } from './detectors/_all.ts';
 import { dialects as allDialects } from './dialects/_all.ts';
-import type { Budget } from './domain/budget.ts';
 import type { JsonObject } from './domain/json.ts';
 import { createIdentity } from './identity/identity.ts';
 import { Noses } from './pipeline/detect.ts';
-import type { Destination, Gateway } from './pipeline/gateway.ts';
+import type { Gateway } from './pipeline/gateway.ts';
 import { Halting } from './pipeline/halting.ts';
 import { type Recovered, recover } from './pipeline/recover.ts';
 import { RunTokens } from './pipeline/run-tokens.ts';
 import { compilePolicy } from './policy/compile-policy.ts';
 import type { Judge, SourceFile } from './policy/judge.ts';
-import type { Dialect } from './ports/dialect.ts';
 import type { Log } from './ports/log.ts';
 import type { Cashier } from './price/cashier.ts';
 import { compilePrices } from './price/compile.ts';
 import { type EmbeddedStore, openEmbedded } from './stores/embedded/open-embedded.ts';
+import type { RedisStore } from './stores/redis/open-redis.ts';
 import { createIds, systemClock } from './telemetry/clock.ts';
 import { createMetrics } from './telemetry/metrics.ts';
 import { openUpstream } from './upstream/http.ts';
@@ -58,7 +58,7 @@ export const judgeOf = (files: readonly SourceFile[]): Judge => compilePolicy(fi
 export const cashierOf = (files: readonly SourceFile[]): Cashier => compilePrices(files, sha256);
 
 /** Names of the wire languages that `dialects:` may list. */
-export const dialectNames = (): string[] => allDialects.map((d) => d.name);
+const dialectNames = (): string[] => allDialects.map((d) => d.name);
 
 /** What in a configuration contradicts the rooms: unknown dialects, providers and sinks, for `check` and for the start. */
 export function configProblems(config: LoadedConfig, cashier: Cashier): string[] {
@@ -141,7 +141,13 @@ async function open(
   mkdirSync(config.state, { recursive: true, mode: 0o700 });
   const clock = systemClock();
   const metrics = createMetrics();
-  const { spool, store, recovered } = await openRecords(opened, config, { judge, cashier, clock, log });
+  const { spool, store, shared, recovered } = await openRecords(opened, config, {
+    judge,
+    cashier,
+    clock,
+    log,
+    metrics,
+  });
   metrics.unpoliced(unpoliced);
   metrics.spoolHealthy(true);
   const detectors = new Map(allDetectors.map((d) => [d.name, d]));
@@ -151,14 +157,14 @@ async function open(
   });
   opened.add(() => upstream.close());
   let gate: Gateway = Object.freeze({
-    destinations: destinationsOf(config),
+    destinations: destinationsOf(config, allDialects),
     budgets: config.budgets.map(budgetOf),
     judge,
     cashier,
     detectors,
-    identity: createIdentity(config.access, store.keys, clock),
-    ledger: store.ledger,
-    runs: store.runs,
+    identity: createIdentity(config.access, (shared ?? store).keys, clock),
+    ledger: (shared ?? store).ledger,
+    runs: (shared ?? store).runs,
     halting: new Halting(log),
     tokens: new RunTokens(),
     calls: store.calls,
@@ -199,24 +205,27 @@ async function open(
 async function openRecords(
   opened: Opened,
   config: LoadedConfig,
-  { judge, cashier, clock, log }: Pick<Gateway, 'judge' | 'cashier' | 'clock' | 'log'>,
-): Promise<{ spool: OpenSpool; store: EmbeddedStore; recovered: Recovered }> {
+  parts: Pick<Gateway, 'judge' | 'cashier' | 'clock' | 'log' | 'metrics'>,
+): Promise<{ spool: OpenSpool; store: EmbeddedStore; shared: RedisStore | undefined; recovered: Recovered }> {
+  const { judge, cashier, clock, log } = parts;
   const spool = await openSpool(join(config.state, 'spool'), { log });
   opened.add(() => spool.close());
   const store = openEmbedded(join(config.state, 'tollgate.db'), { clock });
   opened.add(() => store.close());
+  const shared = await openShared(opened, config, parts, store);
+  const ledger = (shared ?? store).ledger;
   const { open: unsealed } = await scanOpen(spool, { since: spool.head().seq });
   const recovered = await recover({
     spool,
     open: unsealed,
     calls: store.calls,
-    ledger: store.ledger,
+    ledger,
     policy: judge.digest,
     prices: cashier.digest,
   });
   opened.add(
     every(LAPSE_MS, () =>
-      store.ledger.lapse(clock.now()).catch((error: unknown) => {
+      ledger.lapse(clock.now()).catch((error: unknown) => {
         log.error(
           { error: error instanceof Error ? error.message : 'unknown' },
           'holds whose lease ran out could not be swept; they are tried again',
@@ -229,35 +238,31 @@ async function openRecords(
       if (entry.kind === 'seal') store.calls.add(seq, entry);
     }),
   );
-  return { spool, store, recovered };
+  return { spool, store, shared, recovered };
 }
 
-function destinationsOf(config: LoadedConfig): Map<string, Destination> {
-  return new Map(
-    Object.entries(config.upstreams).map(([name, upstream]) => {
-      const url = new URL(upstream.base_url);
-      const destination: Destination = {
-        name,
-        origin: url.origin,
-        basePath: url.pathname.replace(/\/+$/, ''),
-        dialects: upstream.dialects.map((wanted) => allDialects.find((d) => d.name === wanted) as Dialect),
-        credential: upstream.credential,
-        prices: upstream.prices ?? name,
-        routes: upstream.routes.map((route) =>
-          typeof route === 'string' ? { name: route, methods: ['GET', 'HEAD'] } : route,
-        ),
-      };
-      return [name, destination];
-    }),
-  );
+/** Opens the store that several gateways share, where one is configured: ledger, keys and halts. Record and index stay this gateway's. */
+async function openShared(
+  opened: Opened,
+  { store, state }: LoadedConfig,
+  { clock, log, metrics }: Pick<Gateway, 'clock' | 'log' | 'metrics'>,
+  { runs }: EmbeddedStore,
+): Promise<RedisStore | undefined> {
+  if (!store) return undefined;
+  const { openRedis } = await import('./stores/redis/open-redis.ts');
+  const shared = await openRedis(store.redis, {
+    clock,
+    log,
+    runs,
+    idFile: join(state, 'gateway-id'),
+    timeoutMs: store.timeout_ms,
+    allowance: store.allowance_usd,
+    onAllowance: (amount) => metrics.allowance(amount),
+    onHealth: (up) => metrics.sharedStore(up),
+  });
+  opened.add(() => shared.close());
+  return shared;
 }
-
-const budgetOf = ({ scope, window, limit_usd, match }: LoadedConfig['budgets'][number]): Budget => ({
-  scope,
-  window,
-  limit: limit_usd as Budget['limit'],
-  match,
-});
 
 async function startShippers(
   opened: Opened,
