@@ -1,11 +1,13 @@
 import { expect, it } from 'vitest';
 import { detectors } from '../../gateway/detectors/_all.ts';
 import { type DetectorCase, detectorContract } from './detector.ts';
+import { NOSE_SAMPLES } from './nose-samples.ts';
 import { SECRET_SAMPLES } from './secret-samples.ts';
 
 type Corpus = Omit<DetectorCase, 'detector'>;
 
 const CORPORA: Readonly<Record<string, Corpus>> = {
+  ...NOSE_SAMPLES,
   secrets: {
     planted: SECRET_SAMPLES.map((sample) => ({ ...sample, kind: `secret.${sample.kind}` })),
     hard: [
