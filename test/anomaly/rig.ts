@@ -12,9 +12,7 @@ import { Noses } from '../../gateway/pipeline/detect.ts';
 import { exchange } from '../../gateway/pipeline/exchange.ts';
 import type { Destination, Gateway, Limits } from '../../gateway/pipeline/gateway.ts';
 import { Halting } from '../../gateway/pipeline/halting.ts';
-import { Halting } from '../../gateway/pipeline/halting.ts';
 import type { Reply } from '../../gateway/pipeline/reply.ts';
-import { RunTokens } from '../../gateway/pipeline/run-tokens.ts';
 import { RunTokens } from '../../gateway/pipeline/run-tokens.ts';
 import type { Dialect, StreamReader } from '../../gateway/ports/dialect.ts';
 import type { Account, Reservation } from '../../gateway/ports/ledger.ts';
@@ -224,8 +222,6 @@ export async function rig(options: RigOptions): Promise<Rig> {
     identity: saboteur.wrap('identity', identity, ['authenticate']),
     ledger: saboteur.wrap('ledger', ledger, ['reserve', 'settle', 'release', 'renew', 'lapse', 'balances', 'extend']),
     runs: saboteur.wrap('runs', store.runs),
-    halting: new Halting(log),
-    tokens: new RunTokens(),
     halting: new Halting(log),
     tokens: new RunTokens(),
     calls: saboteur.wrap('calls', store.calls),
