@@ -6,7 +6,7 @@ import { compose, type Sources } from './compose.ts';
 import type { LoadedConfig } from './config/load.ts';
 import { exchange } from './pipeline/exchange.ts';
 import { turnAway } from './pipeline/turn-away.ts';
-import type { SourceFile } from './policy/judge.ts';
+import type { SourceFile } from './domain/source.ts';
 import type { Log } from './ports/log.ts';
 import { openDataDoor } from './server/data-door.ts';
 import { listen } from './server/listen.ts';

@@ -1,8 +1,8 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { detectors } from '../detectors/_all.ts';
+import type { SourceFile } from '../domain/source.ts';
 import { readYamlFiles } from '../main.ts';
-import type { SourceFile } from '../policy/judge.ts';
 import { CommandFailure } from './terminal.ts';
 
 /** The bundles of a folder and the cases beside them. Throws a CommandFailure where there are none. */

@@ -1,7 +1,8 @@
 import { isIP } from 'node:net';
 import { dirname, resolve } from 'node:path';
 import type { z } from 'zod';
-import { nearest, type Path, type Problem, problemText, readSource, type Source } from '../domain/source.ts';
+import { nearest } from '../domain/nearest.ts';
+import { type Path, type Problem, problemText, readSource, type Source } from '../domain/source.ts';
 import { type Config, configSchema } from './schema.ts';
 
 /** A configuration that cannot be used; every mistake of the file at once. */
@@ -109,11 +110,11 @@ function unwrap(schema: unknown): unknown {
   return inner;
 }
 
-function below(schema: unknown, step: string | number): unknown {
+function below(schema: unknown, step: PropertyKey): unknown {
   const def = definition(schema);
   if (def?.element !== undefined) return def.element;
   if (def?.valueType !== undefined) return def.valueType;
-  return (schema as { shape?: Record<string, unknown> } | undefined)?.shape?.[step];
+  return (schema as { shape?: Record<string, unknown> } | undefined)?.shape?.[String(step)];
 }
 
 /** What each value allows but all together do not. */

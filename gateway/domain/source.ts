@@ -1,10 +1,24 @@
-import { isCollection, isMap, isPair, isScalar, LineCounter, type Node, parseDocument } from 'yaml';
+import {
+  type Document,
+  isAlias,
+  isCollection,
+  isMap,
+  isScalar,
+  LineCounter,
+  type Node,
+  type Pair,
+  parseDocument,
+  type Scalar,
+  visit,
+} from 'yaml';
+import { scalarOffsets } from './scalar-offsets.ts';
 
 /** One mistake in a file that people write, where it is and what to do. */
 export interface Problem {
   readonly file: string;
   /** from 1; 0 where the whole file is meant */
   readonly line: number;
+  /** from 1, in UTF-16 units */
   readonly column: number;
   readonly message: string;
 }
@@ -13,99 +27,150 @@ export interface Problem {
 export const problemText = (p: Problem): string =>
   p.line === 0 ? `${p.file}: ${p.message}` : `${p.file}:${p.line}:${p.column}: ${p.message}`;
 
-export type Path = readonly (string | number)[];
+/** One file as the loader read it. */
+export interface SourceFile {
+  readonly path: string;
+  readonly text: string;
+}
+
+export type Path = readonly PropertyKey[];
+
+/** `key`: the member's name is meant; `inside`: a place in the text value, in UTF-16 units from its start. */
+export interface Where {
+  readonly key?: boolean;
+  readonly inside?: number;
+}
 
 /** A YAML document with the position of every key and value kept. */
 export interface Source {
   readonly file: string;
+  /** undefined where there are `problems` */
   readonly value: unknown;
-  /** syntax errors; `value` is not to be used where there are any */
+  /** what is wrong with the text as YAML */
   readonly problems: readonly Problem[];
-  /** A problem at the value a path leads to; `key: true` points at the member's name instead. */
-  problem(path: Path, message: string, at?: { readonly key?: boolean; readonly offset?: number }): Problem;
+  /** A problem at the value a path leads to, or as `where` says; at the nearest parent where the path leads nowhere. */
+  problem(path: Path, message: string, where?: Where): Problem;
+  /** The characters that stand at a path, as written. */
+  written(path: Path): string | undefined;
 }
 
-/** Reads YAML 1.2 text; aliases are bounded, duplicate keys are errors. */
-export function readSource(file: string, text: string): Source {
+const MAX_TEXT = 8 * 1_048_576;
+
+/**
+ * Reads one YAML 1.2 document. Never throws: bad syntax, repeated names and unknown tags are problems. Where `language` is named, so
+ * are anchors and aliases, which are not part of it.
+ */
+export function readSource(file: string, text: string, language?: string): Source {
   const lines = new LineCounter();
-  const doc = parseDocument(text, { lineCounter: lines, uniqueKeys: true, prettyErrors: false });
-  const place = (offset: number): { line: number; column: number } => {
+  const at = (offset: number, message: string): Problem => {
     const { line, col } = lines.linePos(offset);
-    return { line, column: col };
+    return { file, line: Math.max(line, 1), column: Math.max(col, 1), message };
   };
-  const problems = [...doc.errors, ...doc.warnings].map((e) => ({
-    file,
-    ...place(e.pos[0]),
-    message: lower(e.message),
-  }));
+  if (text.length > MAX_TEXT) return unusable(file, 'the file is larger than 8 MiB; split it');
+  let doc: Document.Parsed;
+  let value: unknown;
+  const problems: Problem[] = [];
+  try {
+    doc = parseDocument(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: true });
+    for (const { pos, message } of [...doc.errors, ...doc.warnings]) problems.push(at(pos[0], yamlMessage(message)));
+    problems.push(...leftOut(doc, language, at));
+    value = problems.length === 0 ? doc.toJS({ maxAliasCount: 100 }) : undefined;
+  } catch (error) {
+    return unusable(file, tooDeep(error));
+  }
+  const root = new Tree(doc);
   return {
     file,
-    value: problems.length === 0 ? doc.toJS({ maxAliasCount: 100 }) : undefined,
+    value,
     problems,
-    problem(path, message, at = {}) {
-      const offset = offsetOf(doc.contents as Node | null, path, at.key ?? false);
-      return { file, ...place(offset + (at.offset ?? 0)), message };
+    problem(path, message, { key = false, inside } = {}) {
+      const node = inside === undefined ? undefined : root.nodeAt(path);
+      return inside !== undefined && isScalar(node) && typeof node.value === 'string'
+        ? at(scalarOffsets(text, node as Scalar<string>)(inside), message)
+        : at(root.offsetAt(path, key), message);
+    },
+    written(path) {
+      const range = root.nodeAt(path)?.range;
+      return range ? text.slice(range[0], range[1]) : undefined;
     },
   };
 }
 
-const lower = (message: string): string => message.charAt(0).toLowerCase() + message.slice(1).replace(/\.$/, '');
-
-/** Where a path leads in the text; the nearest parent that exists where the path leads nowhere. */
-function offsetOf(root: Node | null, path: Path, key: boolean): number {
-  let node: Node | null = root;
-  let offset = root?.range?.[0] ?? 0;
-  for (const [depth, step] of path.entries()) {
-    if (!isCollection(node)) return offset;
-    if (isMap(node)) {
-      const pair = node.items.find(
-        (item) => isPair(item) && isScalar(item.key) && String(item.key.value) === String(step),
-      );
-      if (!pair) return offset;
-      const last = depth === path.length - 1;
-      const name = pair.key as Node;
-      const value = pair.value as Node | null;
-      node = value;
-      offset = (last && key) || !value?.range ? (name.range?.[0] ?? offset) : value.range[0];
-    } else {
-      const item = node.items[Number(step)] as Node | undefined;
-      if (!item?.range) return offset;
-      node = item;
-      offset = item.range[0];
-    }
-  }
-  return offset;
+function unusable(file: string, message: string): Source {
+  const problem = { file, line: 1, column: 1, message };
+  return { file, value: undefined, problems: [problem], problem: () => problem, written: () => undefined };
 }
 
-/** The known word nearest to `word` (Damerau-Levenshtein distance at most a third of its length), for a suggestion. */
-export function nearest(word: string, known: Iterable<string>): string | undefined {
-  let best: string | undefined;
-  let bestDistance = Math.max(1, Math.floor(word.length / 3)) + 1;
-  for (const candidate of known) {
-    const distance = editDistance(word.toLowerCase(), candidate.toLowerCase());
-    if (distance < bestDistance) {
-      best = candidate;
-      bestDistance = distance;
-    }
-  }
-  return best;
+function tooDeep(error: unknown): string {
+  if (error instanceof RangeError) return 'the file is nested too deeply';
+  return `the file can't be read as YAML: ${error instanceof Error ? error.message : String(error)}`;
 }
 
-function editDistance(a: string, b: string): number {
-  if (Math.abs(a.length - b.length) > 8) return 99;
-  let before: number[] = [];
-  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
-  for (let i = 1; i <= a.length; i += 1) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j += 1) {
-      const same = a[i - 1] === b[j - 1] ? 0 : 1;
-      let cost = Math.min((next[j - 1] ?? 0) + 1, (row[j] ?? 0) + 1, (row[j - 1] ?? 0) + same);
-      if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1])
-        cost = Math.min(cost, (before[j - 2] ?? 0) + 1);
-      next.push(cost);
-    }
-    before = row;
-    row = next;
+const yamlMessage = (message: string): string =>
+  /call stack/.test(message)
+    ? 'the file is nested too deeply here'
+    : message.charAt(0).toLowerCase() +
+      message
+        .slice(1)
+        .replace(/ at line \d+, column \d+[\s\S]*$/, '')
+        .replace(/\.$/, '');
+
+/** What YAML has and these files have not. */
+function leftOut(
+  doc: Document.Parsed,
+  language: string | undefined,
+  at: (offset: number, message: string) => Problem,
+): Problem[] {
+  const found: Problem[] = [];
+  visit(doc, {
+    Node: (_, node) => {
+      if (language !== undefined && (isAlias(node) || (node as Node & { anchor?: string }).anchor))
+        found.push(at(node.range?.[0] ?? 0, `anchors and aliases are not part of ${language}; write the value out`));
+    },
+    Pair: (_, pair) => {
+      if (isCollection(pair.key)) found.push(at(pair.key.range?.[0] ?? 0, 'the name of a member must be a text'));
+    },
+  });
+  return found;
+}
+
+/** The nodes of a document by path. */
+class Tree {
+  readonly #doc: Document.Parsed;
+
+  constructor(doc: Document.Parsed) {
+    this.#doc = doc;
   }
-  return row[b.length] ?? 99;
+
+  nodeAt(path: Path): Node | null | undefined {
+    return path.reduce<Node | null | undefined>((node, step) => this.#child(node, step), this.#doc.contents);
+  }
+
+  offsetAt(path: Path, key: boolean): number {
+    let node: Node | null | undefined = this.#doc.contents;
+    let offset = node?.range?.[0] ?? 0;
+    for (const [i, step] of path.entries()) {
+      const pair = this.#pair(node, step);
+      const child = this.#child(node, step);
+      if (pair === undefined && child === undefined) return offset;
+      const useKey = (key && i === path.length - 1) || !child?.range;
+      offset = (useKey ? pair?.key.range?.[0] : child?.range?.[0]) ?? offset;
+      node = child;
+    }
+    return offset;
+  }
+
+  #pair(of: unknown, step: PropertyKey): Pair<Node, Node | null> | undefined {
+    const node = isAlias(of) ? of.resolve(this.#doc) : of;
+    if (!isMap(node)) return undefined;
+    return node.items.find((item) => isScalar(item.key) && String(item.key.value) === String(step)) as
+      | Pair<Node, Node | null>
+      | undefined;
+  }
+
+  #child(of: unknown, step: PropertyKey): Node | null | undefined {
+    const node = isAlias(of) ? of.resolve(this.#doc) : of;
+    if (isMap(node)) return this.#pair(node, step)?.value;
+    return isCollection(node) ? (node.items[Number(step)] as Node | undefined) : undefined;
+  }
 }

@@ -1,14 +1,12 @@
+import { type Problem, readSource, type Source, type SourceFile } from '../domain/source.ts';
 import { BUNDLE, type BundleText, knownFields, type RuleText } from './bundle-schema.ts';
-import type { SourceFile } from './judge.ts';
-import type { Problem } from './policy-fault.ts';
 import { schemaProblems } from './schema-problems.ts';
 import { type ToolFacts, UNDESCRIBED } from './tool-catalogue.ts';
-import { readYaml, type YamlFile } from './yaml-file.ts';
 
 /** One policy file that fits the schema. What its rules mean is checked when they are compiled. */
 export interface Bundle {
   readonly name: string;
-  readonly file: YamlFile;
+  readonly file: Source;
   readonly default: 'allow' | 'deny';
   readonly mode: 'enforce' | 'observe';
   readonly rules: readonly RuleText[];
@@ -20,11 +18,11 @@ export interface Bundle {
 const folderName = (path: string): string => path.split(/[\\/]/).at(-2) ?? 'policy';
 
 function readBundle(source: SourceFile, problems: Problem[]): Bundle | undefined {
-  const file = readYaml(source);
+  const file = readSource(source.path, source.text, 'the policy language');
   problems.push(...file.problems);
   if (file.value === undefined || file.value === null) {
     if (file.problems.length === 0)
-      problems.push(file.problemAt([], 'the file is empty; begin it with `policy: tollgate/v1`'));
+      problems.push(file.problem([], 'the file is empty; begin it with `policy: tollgate/v1`'));
     return undefined;
   }
   const parsed = BUNDLE.safeParse(file.value);
@@ -37,7 +35,7 @@ function readBundle(source: SourceFile, problems: Problem[]): Bundle | undefined
   for (const [i, { id }] of data.rules.entries()) {
     if (ids.has(id))
       problems.push(
-        file.problemAt(['rules', i, 'id'], `the rule \`${id}\` stands twice in this bundle; give one another id`),
+        file.problem(['rules', i, 'id'], `the rule \`${id}\` stands twice in this bundle; give one another id`),
       );
     ids.add(id);
   }
@@ -58,16 +56,16 @@ function readBundle(source: SourceFile, problems: Problem[]): Bundle | undefined
 /** Reads the files of a policy, in name order. Mistakes are added to `problems`; a file with any is left out. */
 export function readBundles(sources: readonly SourceFile[], problems: Problem[]): readonly Bundle[] {
   const bundles = sources.map((source) => readBundle(source, problems)).filter((b) => b !== undefined);
-  bundles.sort((a, b) => (a.name === b.name ? (a.file.path < b.file.path ? -1 : 1) : a.name < b.name ? -1 : 1));
+  bundles.sort((a, b) => (a.name === b.name ? (a.file.file < b.file.file ? -1 : 1) : a.name < b.name ? -1 : 1));
   const byName = new Map<string, Bundle>();
   const byTool = new Map<string, Bundle>();
   for (const bundle of bundles) {
     const twin = byName.get(bundle.name);
     if (twin)
       problems.push(
-        bundle.file.problemAt(
+        bundle.file.problem(
           ['name'],
-          `two bundles are called \`${bundle.name}\` (the other is ${twin.file.path}); give one another \`name\``,
+          `two bundles are called \`${bundle.name}\` (the other is ${twin.file.file}); give one another \`name\``,
         ),
       );
     byName.set(bundle.name, bundle);
@@ -75,10 +73,10 @@ export function readBundles(sources: readonly SourceFile[], problems: Problem[])
       const other = byTool.get(pattern);
       if (other)
         problems.push(
-          bundle.file.problemAt(
+          bundle.file.problem(
             ['tools', pattern],
             `the tool \`${pattern}\` is described in \`${other.name}\` too; describe it once`,
-            'key',
+            { key: true },
           ),
         );
       byTool.set(pattern, bundle);

@@ -1,11 +1,10 @@
 import { POINTS } from '../domain/action.ts';
+import type { Problem, SourceFile } from '../domain/source.ts';
 import type { Bundle } from './bundle.ts';
 import type { Scan } from './case-snapshot.ts';
 import { compilePolicy, readPolicy } from './compile-policy.ts';
 import type { CompiledRule } from './compiled-rule.ts';
-import type { SourceFile } from './judge.ts';
 import type { KnownDetector } from './known-detectors.ts';
-import type { Problem } from './policy-fault.ts';
 import { runCases } from './run-cases.ts';
 
 /** What `tollgate check` says about a policy. */
@@ -36,7 +35,7 @@ export function checkPolicy(
   const failed = reports.flatMap((r) => r.results).filter((r) => r.failures.length > 0);
   const covered = new Set(reports.flatMap((r) => r.covered));
   const warnings = placed(bundles).flatMap(({ bundle, place, rule }) => {
-    const warn = (field: string, message: string): Problem => bundle.file.problemAt(['rules', place, field], message);
+    const warn = (field: string, message: string): Problem => bundle.file.problem(['rules', place, field], message);
     return [
       ...doubts(rules[rule] as CompiledRule, rules, warn),
       ...(covered.has(rules[rule]?.id ?? '') ? [] : [untested(warn)]),

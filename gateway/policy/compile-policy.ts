@@ -1,12 +1,13 @@
 import type { Digest } from '../domain/scalars.ts';
+import type { Problem, SourceFile } from '../domain/source.ts';
 import { type Bundle, readBundles } from './bundle.ts';
 import { compileRule } from './compile-rule.ts';
 import type { CompiledRule } from './compiled-rule.ts';
 import { Shared } from './condition/compile-condition.ts';
 import { RulesJudge } from './evaluate.ts';
-import type { Judge, Sha256, SourceFile } from './judge.ts';
+import type { Judge, Sha256 } from './judge.ts';
 import type { KnownDetector } from './known-detectors.ts';
-import { PolicyFault, type Problem } from './policy-fault.ts';
+import { PolicyFault } from './policy-fault.ts';
 import { ToolCatalogue } from './tool-catalogue.ts';
 
 /** A policy that was read and checked, with what is wrong with it. */
@@ -63,6 +64,6 @@ export function compilePolicy(
 
 /** The same bundles with the same texts have the same digest, wherever they lie. */
 function digestOf(files: readonly SourceFile[], bundles: readonly Bundle[], sha256: Sha256): Digest {
-  const texts = bundles.map((b) => [b.name, files.find((f) => f.path === b.file.path)?.text]);
+  const texts = bundles.map((b) => [b.name, files.find((f) => f.path === b.file.file)?.text]);
   return `sha256:${sha256(JSON.stringify(texts))}` as Digest;
 }

@@ -1,4 +1,5 @@
 import type { Point } from '../domain/action.ts';
+import type { Problem } from '../domain/source.ts';
 import type { Bundle } from './bundle.ts';
 import type { RuleText } from './bundle-schema.ts';
 import { compileChanges } from './compile-changes.ts';
@@ -6,7 +7,6 @@ import type { CompiledRule } from './compiled-rule.ts';
 import { type Condition, compileCondition, type Setting, type Shared } from './condition/compile-condition.ts';
 import { parseTimestamp } from './condition/time-text.ts';
 import { type FindingFilter, findingFilter, type KnownDetector } from './known-detectors.ts';
-import type { Problem } from './policy-fault.ts';
 import type { RuleReport } from './rule-report.ts';
 import { compileSelectors } from './selectors.ts';
 
@@ -34,8 +34,9 @@ export function compileRule(
   const rule = bundle.rules[place] as RuleText;
   const path = ['rules', place];
   const report: RuleReport = {
-    at: (field, message, where) => problems.push(bundle.file.problemAt([...path, ...field], message, where)),
-    inside: (field, offset, message) => problems.push(bundle.file.problemIn([...path, ...field], offset, message)),
+    at: (field, message, where) => problems.push(bundle.file.problem([...path, ...field], message, where)),
+    inside: (field, offset, message) =>
+      problems.push(bundle.file.problem([...path, ...field], message, { inside: offset })),
   };
   const points = listOf(rule.at);
   checkFields(rule, points, report);
@@ -105,14 +106,16 @@ function checkFields(rule: RuleText, points: readonly Point[], report: RuleRepor
   if (verdict === 'transform' && !rule.transform)
     report.at(['verdict'], '`verdict: transform` needs a `transform` that says what to change');
   if (verdict !== 'transform' && rule.transform)
-    report.at(['transform'], `\`transform\` needs \`verdict: transform\`, not \`${verdict}\``, 'key');
+    report.at(['transform'], `\`transform\` needs \`verdict: transform\`, not \`${verdict}\``, { key: true });
   if (verdict !== 'escalate' && rule.approval)
-    report.at(['approval'], `\`approval\` needs \`verdict: escalate\`, not \`${verdict}\``, 'key');
+    report.at(['approval'], `\`approval\` needs \`verdict: escalate\`, not \`${verdict}\``, { key: true });
   if (verdict !== 'deny' && rule.halt)
-    report.at(['halt'], `\`halt\` needs \`verdict: deny\`, not \`${verdict}\``, 'key');
+    report.at(['halt'], `\`halt\` needs \`verdict: deny\`, not \`${verdict}\``, { key: true });
   for (const field of ['tools', 'servers'] as const) {
     if (rule[field] !== undefined && points.every((p) => NO_TOOL.includes(p))) {
-      report.at([field], `\`${field}\` never fits at \`${points.join('`, `')}\`: only tool calls have a tool`, 'key');
+      report.at([field], `\`${field}\` never fits at \`${points.join('`, `')}\`: only tool calls have a tool`, {
+        key: true,
+      });
     }
   }
   for (const [i, item] of (rule.transform ?? []).entries()) {
@@ -121,12 +124,12 @@ function checkFields(rule: RuleText, points: readonly Point[], report: RuleRepor
       report.at(
         ['transform', i, 'cap'],
         `\`cap\` works at \`pre_model_call\` only, not at \`${elsewhere.join('`, `')}\``,
-        'key',
+        { key: true },
       );
   }
   const bare = points.filter((p) => NO_TARGET.includes(p));
   if (rule.transform && bare.length > 0)
-    report.at(['transform'], `there is nothing to transform at \`${bare.join('`, `')}\``, 'key');
+    report.at(['transform'], `there is nothing to transform at \`${bare.join('`, `')}\``, { key: true });
 }
 
 const DAY = /^\d{4}-\d\d-\d\d$/;

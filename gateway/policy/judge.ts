@@ -43,9 +43,3 @@ export interface Judge {
 
 /** Hex SHA-256 of a UTF-8 text; handed in because this room has no platform. */
 export type Sha256 = (text: string) => string;
-
-/** One file as the loader read it. */
-export interface SourceFile {
-  readonly path: string;
-  readonly text: string;
-}

@@ -1,6 +1,6 @@
 import type { PlacedFinding } from '../domain/finding.ts';
+import { hint } from '../domain/nearest.ts';
 import { globMatches, parseGlob } from './glob.ts';
-import { hint } from './suggest.ts';
 
 /** What the loader has to know about a detector: the family's name and every kind it can report. */
 export interface KnownDetector {

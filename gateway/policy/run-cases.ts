@@ -1,14 +1,13 @@
 import { canonical } from '../domain/canonical.ts';
 import type { Json } from '../domain/json.ts';
 import type { Snapshot } from '../domain/snapshot.ts';
+import { type Problem, readSource, type Source, type SourceFile } from '../domain/source.ts';
 import type { Verdict } from '../domain/verdict.ts';
 import { applyEdits } from './apply-edits.ts';
 import { CASES, type CaseText, knownCaseFields } from './case-schema.ts';
 import { caseSnapshot, type Scan } from './case-snapshot.ts';
-import type { Judge, SourceFile } from './judge.ts';
-import type { Problem } from './policy-fault.ts';
+import type { Judge } from './judge.ts';
 import { schemaProblems } from './schema-problems.ts';
-import { readYaml, type YamlFile } from './yaml-file.ts';
 
 /** How one case went. */
 export interface CaseResult {
@@ -30,7 +29,7 @@ export interface CaseReport {
 
 /** Judges every case of a `cases.yaml`. `scan` lets the gate's own detectors look at the targets; stated findings count as well. */
 export function runCases(judge: Judge, source: SourceFile, scan?: Scan): CaseReport {
-  const file = readYaml(source);
+  const file = readSource(source.path, source.text, 'the policy language');
   const fail = (problems: readonly Problem[]): CaseReport => ({ problems, results: [], covered: [] });
   if (file.problems.length > 0) return fail(file.problems);
   const parsed = CASES.safeParse(file.value ?? {});
@@ -51,7 +50,7 @@ function runCase(
   c: CaseText,
   index: number,
   bundle: string,
-  file: YamlFile,
+  file: Source,
   scan: Scan | undefined,
   problems: Problem[],
 ): CaseResult | undefined {
@@ -60,12 +59,12 @@ function runCase(
     snapshot = caseSnapshot(c, scan);
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
-    problems.push(file.problemAt(['cases', index, 'findings'], error.message));
+    problems.push(file.problem(['cases', index, 'findings'], error.message));
     return undefined;
   }
   const verdict = judge.evaluate(snapshot);
-  const { line } = file.problemAt(['cases', index], '');
-  return { name: c.name, file: file.path, line, failures: differences(c.expect, verdict, snapshot, bundle), verdict };
+  const { line } = file.problem(['cases', index], '');
+  return { name: c.name, file: file.file, line, failures: differences(c.expect, verdict, snapshot, bundle), verdict };
 }
 
 function differences(expect: CaseText['expect'], verdict: Verdict, snapshot: Snapshot, bundle: string): string[] {

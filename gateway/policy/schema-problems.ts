@@ -1,39 +1,36 @@
 import type { z } from 'zod';
+import { hint } from '../domain/nearest.ts';
+import type { Problem, Source } from '../domain/source.ts';
 import { LATER_TRANSFORMS, TRANSFORMS, type TransformName } from './bundle-schema.ts';
-import type { Problem } from './policy-fault.ts';
-import { hint } from './suggest.ts';
-import type { YamlFile } from './yaml-file.ts';
 
 type Issue = z.core.$ZodIssue;
 type Fields = (path: readonly PropertyKey[]) => readonly string[];
 
 /** The problems of a value that does not fit a schema: one per mistake, where it is, with the word that was probably meant. */
-export function schemaProblems(file: YamlFile, issues: readonly Issue[], fields: Fields): Problem[] {
+export function schemaProblems(file: Source, issues: readonly Issue[], fields: Fields): Problem[] {
   return issues.flatMap((issue) => fromIssue(file, issue, [...issue.path], fields));
 }
 
-function fromIssue(file: YamlFile, issue: Issue, path: PropertyKey[], fields: Fields): Problem[] {
+function fromIssue(file: Source, issue: Issue, path: PropertyKey[], fields: Fields): Problem[] {
   switch (issue.code) {
     case 'unrecognized_keys':
       return issue.keys.map((key) =>
-        file.problemAt([...path, key], `unknown field \`${key}\`${fieldHint(key, fields(path))}`, 'key'),
+        file.problem([...path, key], `unknown field \`${key}\`${fieldHint(key, fields(path))}`, { key: true }),
       );
     case 'invalid_union':
       return union(file, issue, path, fields);
     case 'invalid_type':
       return [typeProblem(file, issue.expected, path)];
     case 'invalid_value':
-      return [file.problemAt(path, valueMessage(file, issue.values, path))];
+      return [file.problem(path, valueMessage(file, issue.values, path))];
     case 'invalid_key':
       return [
-        file.problemAt(
-          path,
-          `the name \`${String(path.at(-1))}\` ${issue.issues[0]?.message ?? 'is not allowed'}`,
-          'key',
-        ),
+        file.problem(path, `the name \`${String(path.at(-1))}\` ${issue.issues[0]?.message ?? 'is not allowed'}`, {
+          key: true,
+        }),
       ];
     default:
-      return [file.problemAt(path, `\`${fieldName(path)}\` ${issue.message}`)];
+      return [file.problem(path, `\`${fieldName(path)}\` ${issue.message}`)];
   }
 }
 
@@ -53,12 +50,12 @@ function lookUp(value: unknown, path: readonly PropertyKey[]): unknown {
   return at;
 }
 
-function typeProblem(file: YamlFile, expected: string, path: PropertyKey[]): Problem {
+function typeProblem(file: Source, expected: string, path: PropertyKey[]): Problem {
   const found = lookUp(file.value, path);
   const wanted = WANTED[expected] ?? `a ${expected}`;
-  if (path.length === 0) return file.problemAt(path, `the file must be ${wanted}, not ${shapeOf(found)}`);
+  if (path.length === 0) return file.problem(path, `the file must be ${wanted}, not ${shapeOf(found)}`);
   if (found === undefined) return missing(file, path);
-  return file.problemAt(path, `\`${fieldName(path)}\` must be ${wanted}, not ${shapeOf(found)}`);
+  return file.problem(path, `\`${fieldName(path)}\` must be ${wanted}, not ${shapeOf(found)}`);
 }
 
 const WANTED: Readonly<Record<string, string>> = {
@@ -88,12 +85,12 @@ const ADVICE: Readonly<Record<string, string>> = {
   id: '; give the rule a name, such as `id: no-root-delete`',
 };
 
-function missing(file: YamlFile, path: PropertyKey[]): Problem {
+function missing(file: Source, path: PropertyKey[]): Problem {
   const name = String(path.at(-1));
-  return file.problemAt(path.slice(0, -1), `\`${name}\` is missing${ADVICE[name] ?? ''}`);
+  return file.problem(path.slice(0, -1), `\`${name}\` is missing${ADVICE[name] ?? ''}`);
 }
 
-function valueMessage(file: YamlFile, values: readonly unknown[], path: PropertyKey[]): string {
+function valueMessage(file: Source, values: readonly unknown[], path: PropertyKey[]): string {
   const found = lookUp(file.value, path);
   if (found === undefined) return missing(file, path).message;
   const words = values.map(String);
@@ -106,7 +103,7 @@ function valueMessage(file: YamlFile, values: readonly unknown[], path: Property
 type Union = Extract<Issue, { code: 'invalid_union' }>;
 
 /** The branch that was meant: for a transform the one its field names, else the one that got furthest. */
-function union(file: YamlFile, issue: Union, path: PropertyKey[], fields: Fields): Problem[] {
+function union(file: Source, issue: Union, path: PropertyKey[], fields: Fields): Problem[] {
   const found = lookUp(file.value, path);
   if (found === undefined) return [missing(file, path)];
   if (path.at(-2) === 'transform' && typeof path.at(-1) === 'number')
@@ -124,7 +121,7 @@ function union(file: YamlFile, issue: Union, path: PropertyKey[], fields: Fields
             : '',
       );
     return [
-      file.problemAt(
+      file.problem(
         path,
         `\`${fieldName(path)}\` must be ${[...new Set(wanted.filter((w) => w !== ''))].join(' or ')}, not ${shapeOf(found)}`,
       ),
@@ -137,17 +134,17 @@ function union(file: YamlFile, issue: Union, path: PropertyKey[], fields: Fields
 const depth = (issues: readonly Issue[]): number =>
   Math.max(0, ...issues.map((i) => i.path.length * 2 + (i.code === 'invalid_type' ? 0 : 1)));
 
-function transformProblems(file: YamlFile, found: unknown, issue: Union, path: PropertyKey[]): Problem[] {
+function transformProblems(file: Source, found: unknown, issue: Union, path: PropertyKey[]): Problem[] {
   const names = Object.keys(TRANSFORMS);
   const known = [...names, ...LATER_TRANSFORMS];
   const keys = typeof found === 'object' && found !== null ? Object.keys(found) : [];
   const later = LATER_TRANSFORMS.find((name) => keys.includes(name));
   if (later)
     return [
-      file.problemAt(
+      file.problem(
         [...path, later],
         `\`${later}\` is not enforced by this version; use ${names.map((n) => `\`${n}\``).join(', ')}`,
-        'key',
+        { key: true },
       ),
     ];
   const index = names.findIndex((name) => keys.includes(name));
@@ -155,7 +152,7 @@ function transformProblems(file: YamlFile, found: unknown, issue: Union, path: P
     const [first] = keys;
     const near = first === undefined ? '' : hint(first, known);
     return [
-      file.problemAt(
+      file.problem(
         path,
         `a transform is a map with one of ${names.map((n) => `\`${n}\``).join(', ')}${near.startsWith('; did') ? near : ''}`,
       ),

@@ -11,9 +11,3 @@ export interface Cashier {
   /** What usage costs at `at` (the request's start). `requested` is the model asked for, used where the reply names none or an unknown one. */
   cost(provider: string, requested: string, usage: Usage, at: EpochMs): Cost;
 }
-
-/** One file as the loader read it. */
-export interface SourceFile {
-  readonly path: string;
-  readonly text: string;
-}

@@ -1,13 +1,13 @@
 import { canonical } from '../domain/canonical.ts';
 import { usdPerMillionToPico } from '../domain/money.ts';
 import { type Digest, epochMs } from '../domain/scalars.ts';
-import type { Cashier, SourceFile } from './cashier.ts';
+import { type Problem, readSource, type SourceFile } from '../domain/source.ts';
+import type { Cashier } from './cashier.ts';
 import { Catalogue } from './catalogue.ts';
 import { costOf } from './cost.ts';
-import { readDocument } from './document.ts';
 import { type Billing, resolveRates } from './leaf-rates.ts';
 import { checkPriceFile } from './mistakes.ts';
-import { PriceFault, type PriceProblem } from './price-fault.ts';
+import { PriceFault } from './price-fault.ts';
 import { quoteFor } from './quote.ts';
 import type { PriceFile, PriceFileModel, PriceFileRow, PriceFileServiceTier } from './schema.ts';
 import {
@@ -22,10 +22,10 @@ import {
 
 /** Compiles price files into a cashier. Throws a PriceFault that holds every mistake of every file. `sha256` gives hex digits. */
 export function compilePrices(files: readonly SourceFile[], sha256: (text: string) => string): Cashier {
-  const problems: PriceProblem[] = [];
+  const problems: Problem[] = [];
   const tables = new Map<string, PriceTable>();
   for (const source of files) {
-    const doc = readDocument(source);
+    const doc = readSource(source.path, source.text);
     const checked = checkPriceFile(doc);
     problems.push(...checked.problems);
     if (checked.file === undefined) continue;

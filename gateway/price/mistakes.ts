@@ -1,28 +1,28 @@
 import type { z } from 'zod';
-import type { Path, PriceDocument } from './document.ts';
-import type { PriceProblem } from './price-fault.ts';
+import { nearest } from '../domain/nearest.ts';
+import type { Path, Problem, Source } from '../domain/source.ts';
 import { PRICE_FILE_KEYS, type PriceFile, priceFile } from './schema.ts';
 import { slips } from './slips.ts';
-import { nearest } from './suggestion.ts';
 
 /** The price file's value where it is sound, and otherwise every mistake in it: form first, then what the form can't say. */
-export function checkPriceFile(doc: PriceDocument): {
+export function checkPriceFile(doc: Source): {
   readonly file?: PriceFile;
-  readonly problems: readonly PriceProblem[];
+  readonly problems: readonly Problem[];
 } {
-  if (doc.problems.length > 0) return { problems: doc.problems };
+  if (doc.problems.length > 0)
+    return { problems: doc.problems.map((p) => ({ ...p, message: `not valid YAML: ${p.message}` })) };
   const parsed = priceFile.safeParse(doc.value);
   const form = parsed.success ? [] : parsed.error.issues.flatMap((issue) => formProblems(doc, issue, []));
   const problems = [...form, ...slips(doc)].sort((a, b) => a.line - b.line || a.column - b.column);
   return parsed.success && problems.length === 0 ? { file: parsed.data, problems } : { problems };
 }
 
-function formProblems(doc: PriceDocument, issue: z.core.$ZodIssue, base: Path): PriceProblem[] {
+function formProblems(doc: Source, issue: z.core.$ZodIssue, base: Path): Problem[] {
   const path = [...base, ...issue.path];
   const label = path.length === 0 ? 'the file' : `\`${String(path.at(-1))}\``;
   switch (issue.code) {
     case 'unrecognized_keys':
-      return issue.keys.map((key) => doc.keyProblem(path, key, unknownKey(key)));
+      return issue.keys.map((key) => doc.problem([...path, key], unknownKey(key), { key: true }));
     case 'invalid_union':
       return unionProblems(doc, issue, path);
     case 'invalid_type':
@@ -32,13 +32,13 @@ function formProblems(doc: PriceDocument, issue: z.core.$ZodIssue, base: Path): 
         doc.problem(path, `${label} must be one of ${issue.values.map((value) => `\`${String(value)}\``).join(', ')}`),
       ];
     case 'invalid_key':
-      return [doc.keyProblem(path.slice(0, -1), String(path.at(-1)), unknownKey(String(path.at(-1))))];
+      return [doc.problem(path, unknownKey(String(path.at(-1))), { key: true })];
     case 'invalid_format':
       return [
         doc.problem(
           path,
           issue.message.startsWith('is not')
-            ? `\`${doc.source(path) ?? ''}\` ${issue.message}`
+            ? `\`${doc.written(path) ?? ''}\` ${issue.message}`
             : `${label}: ${issue.message}`,
         ),
       ];
@@ -48,9 +48,9 @@ function formProblems(doc: PriceDocument, issue: z.core.$ZodIssue, base: Path): 
 }
 
 /** A service tier is `{ times }` or `{ rates, tiers? }`: the mistakes of the form that was meant. */
-function unionProblems(doc: PriceDocument, issue: z.core.$ZodIssueInvalidUnion, path: Path): PriceProblem[] {
+function unionProblems(doc: Source, issue: z.core.$ZodIssueInvalidUnion, path: Path): Problem[] {
   const [times, rates] = issue.errors;
-  const source = doc.source(path) ?? '';
+  const source = doc.written(path) ?? '';
   const meant = /\brates\b/.test(source) ? rates : times;
   return (meant ?? []).flatMap((inner) => formProblems(doc, inner, path));
 }
@@ -60,8 +60,8 @@ function unknownKey(key: string): string {
   return `unknown key \`${key}\`${near === undefined ? '; remove it' : `; did you mean \`${near}\`?`}`;
 }
 
-function wrongType(doc: PriceDocument, path: Path, label: string, expected: string): string {
-  const source = doc.source(path);
+function wrongType(doc: Source, path: Path, label: string, expected: string): string {
+  const source = doc.written(path);
   const missing = !exists(doc.value, path);
   if (missing) return `${label} is missing; write it${path.length > 1 ? ` in \`${String(path.at(-2))}\`` : ''}`;
   if (expected === 'string' && source !== undefined && /^-?[0-9.eE+_-]+$/.test(source))

@@ -1,17 +1,11 @@
-/** One mistake in a price file; `line` and `column` count from 1. */
-export interface PriceProblem {
-  readonly file: string;
-  readonly line: number;
-  readonly column: number;
-  readonly message: string;
-}
+import { type Problem, problemText } from '../domain/source.ts';
 
 /** The price files do not compile. Holds every mistake that was found, in file order; the message is one line for each. */
 export class PriceFault extends Error {
-  readonly problems: readonly PriceProblem[];
+  readonly problems: readonly Problem[];
 
-  constructor(problems: readonly PriceProblem[]) {
-    super(problems.map(({ file, line, column, message }) => `${file}:${line}:${column}: ${message}`).join('\n'));
+  constructor(problems: readonly Problem[]) {
+    super(problems.map(problemText).join('\n'));
     this.name = 'PriceFault';
     this.problems = problems;
   }

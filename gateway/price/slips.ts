@@ -1,11 +1,10 @@
-import type { Path, PriceDocument } from './document.ts';
-import type { PriceProblem } from './price-fault.ts';
+import type { Path, Problem, Source } from '../domain/source.ts';
 
 /**
  * Mistakes that the form of a price file can't show: a name that two models claim, rows that overlap, a dearer long-prompt
  * tier that forgets a rate. Reads the raw value and skips what has the wrong form, so that one pass finds everything.
  */
-export function slips(doc: PriceDocument): PriceProblem[] {
+export function slips(doc: Source): Problem[] {
   const models = list(prop(doc.value, 'models'));
   return [
     ...tierSlips(doc, ['service_tiers'], prop(doc.value, 'service_tiers'), []),
@@ -22,9 +21,9 @@ const list = (value: unknown): readonly unknown[] => (Array.isArray(value) ? val
 const entries = (value: unknown): [string, unknown][] =>
   typeof value === 'object' && value !== null && !Array.isArray(value) ? Object.entries(value) : [];
 
-function claimedTwice(doc: PriceDocument, models: readonly unknown[]): PriceProblem[] {
+function claimedTwice(doc: Source, models: readonly unknown[]): Problem[] {
   const owners = new Map<string, string>();
-  const problems: PriceProblem[] = [];
+  const problems: Problem[] = [];
   const claim = (kind: string, name: unknown, owner: string, path: Path): void => {
     if (typeof name !== 'string') return;
     const key = `${kind}:${name.toLowerCase()}`;
@@ -47,7 +46,7 @@ function claimedTwice(doc: PriceDocument, models: readonly unknown[]): PriceProb
   return problems;
 }
 
-function rowSlips(doc: PriceDocument, path: Path, rows: readonly unknown[]): PriceProblem[] {
+function rowSlips(doc: Source, path: Path, rows: readonly unknown[]): Problem[] {
   return rows.flatMap((row, r) => {
     const at = [...path, r];
     const clash = rows.slice(0, r).find((earlier) => overlap(row, earlier));
@@ -82,7 +81,7 @@ function covers(span: readonly unknown[], time: string): boolean {
 }
 
 /** Every rate that the base names has to stand in the tier too: a forgotten cache rate would be billed too low. */
-function cliffSlips(doc: PriceDocument, path: Path, cliffs: readonly unknown[], base: unknown): PriceProblem[] {
+function cliffSlips(doc: Source, path: Path, cliffs: readonly unknown[], base: unknown): Problem[] {
   let last = 0;
   return cliffs.flatMap((cliff, c) => {
     const rates = prop(cliff, 'rates');
@@ -95,7 +94,9 @@ function cliffSlips(doc: PriceDocument, path: Path, cliffs: readonly unknown[], 
     if (typeof over === 'number') last = over;
     return [
       ...missing.map(([leaf]) =>
-        doc.keyProblem([...path, c], 'rates', `the tier has no \`${leaf}\` rate, but the row has; write it`),
+        doc.problem([...path, c, 'rates'], `the tier has no \`${leaf}\` rate, but the row has; write it`, {
+          key: true,
+        }),
       ),
       ...(falls
         ? [doc.problem([...path, c, 'input_over'], `\`${over}\` must be above the tier before it; sort the tiers`)]
@@ -105,7 +106,7 @@ function cliffSlips(doc: PriceDocument, path: Path, cliffs: readonly unknown[], 
 }
 
 /** A service tier with its own rates says what long prompts cost in it, where the row has such a tier. */
-function tierSlips(doc: PriceDocument, path: Path, tiers: unknown, cliffs: readonly unknown[]): PriceProblem[] {
+function tierSlips(doc: Source, path: Path, tiers: unknown, cliffs: readonly unknown[]): Problem[] {
   return entries(tiers).flatMap(([name, tier]) => {
     const rates = prop(tier, 'rates');
     if (rates === undefined) return [];
@@ -114,10 +115,10 @@ function tierSlips(doc: PriceDocument, path: Path, tiers: unknown, cliffs: reado
     return [
       ...(silent
         ? [
-            doc.keyProblem(
-              path,
-              name,
+            doc.problem(
+              [...path, name],
               `\`${name}\` has its own rates but no \`tiers\` for long prompts; write them, or \`tiers: []\``,
+              { key: true },
             ),
           ]
         : []),

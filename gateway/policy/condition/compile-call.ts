@@ -1,4 +1,4 @@
-import { hint } from '../suggest.ts';
+import { hint } from '../../domain/nearest.ts';
 import { BOOL, type CelType, type Kind, kindOf, typeName } from './cel-type.ts';
 import { Broken, type Value } from './cel-value.ts';
 import { pathOf, wholeNumber } from './compile-name.ts';

@@ -1,4 +1,4 @@
-import { hint } from '../suggest.ts';
+import { hint } from '../../domain/nearest.ts';
 import { BOOL, type CelType, DYN, listOf, STRING, typeName } from './cel-type.ts';
 import { Broken, isMap, type Value } from './cel-value.ts';
 import type { Ast } from './condition-ast.ts';

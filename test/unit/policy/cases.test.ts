@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { detectors } from '../../../gateway/detectors/_all.ts';
+import type { SourceFile } from '../../../gateway/domain/source.ts';
 import { checkPolicy } from '../../../gateway/policy/check-policy.ts';
 import { compilePolicy } from '../../../gateway/policy/compile-policy.ts';
-import type { SourceFile } from '../../../gateway/policy/judge.ts';
 import { runCases } from '../../../gateway/policy/run-cases.ts';
 import { DETECTORS, judge, rule, sha256 } from './_judging.ts';
 

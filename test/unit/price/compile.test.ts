@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import type { SourceFile } from '../../../gateway/price/cashier.ts';
+import type { SourceFile } from '../../../gateway/domain/source.ts';
 import { compilePrices } from '../../../gateway/price/compile.ts';
 import { PriceFault } from '../../../gateway/price/price-fault.ts';
 import { committedFiles, HEAD, plainModel, sha256 } from './price-tables.ts';

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
-import type { Cashier, SourceFile } from '../../../gateway/price/cashier.ts';
+import type { SourceFile } from '../../../gateway/domain/source.ts';
+import type { Cashier } from '../../../gateway/price/cashier.ts';
 import { compilePrices } from '../../../gateway/price/compile.ts';
 
 export const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');

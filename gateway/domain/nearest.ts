@@ -18,17 +18,17 @@ function distance(a: string, b: string, limit: number): number {
   return last[b.length] ?? limit + 1;
 }
 
-/** The known word that `word` was probably meant to be, or undefined where none is near. */
-function nearest(word: string, known: Iterable<string>): string | undefined {
+/** The known word that `word` was probably meant to be: a third of it mistyped at most, or the beginning of it; undefined where none is near. */
+export function nearest(word: string, known: Iterable<string>): string | undefined {
   if (word.length > 64) return undefined;
-  const limit = Math.max(1, Math.floor(word.length / 3));
+  const words = [...known];
   let best: string | undefined;
-  let least = limit + 1;
-  for (const candidate of known) {
-    const d = distance(word.toLowerCase(), candidate.toLowerCase(), limit);
+  let least = Math.max(1, Math.floor(word.length / 3)) + 1;
+  for (const candidate of words) {
+    const d = distance(word.toLowerCase(), candidate.toLowerCase(), least);
     if (d < least) [best, least] = [candidate, d];
   }
-  return best ?? [...known].find((k) => word.length >= 3 && (k.startsWith(word) || word.startsWith(k)));
+  return best ?? words.find((k) => word.length >= 3 && k !== '' && (k.startsWith(word) || word.startsWith(k)));
 }
 
 /** `; did you mean …?`, or the words to choose from where none is near and they are few. */
