@@ -7,7 +7,8 @@ const IPV4 = new RegExp(`${OCTET}\\.${OCTET}\\.${OCTET}\\.${OCTET}(?![\\d.]*\\d)
 const IPV6 = /[23][0-9a-f]{3}(?::[0-9a-f]{0,4}){2,7}/iy;
 const VERSION = /(?:version|ver\.?|\bv|release|build|\brev\.?|section|chapter|table|§|[=@^~]|[\w)]\/)\s?$/i;
 const IP_WORDS = /\bip|addr|host|from|client|peer|server|remote|connect/i;
-const RESOLVERS = /^(?:1\.1\.1\.1|1\.0\.0\.1|8\.8\.[48]\.[48]|9\.9\.9\.\d+|208\.67\.22[02]\.22[02])$/;
+const RESOLVERS =
+  /^(?:2606:4700:4700::1[01]{3}|2001:4860:4860::88[48]{2}|2620:fe::|1\.1\.1\.1|1\.0\.0\.1|8\.8\.[48]\.[48]|9\.9\.9\.\d+|208\.67\.22[02]\.22[02])$/;
 
 /** RFC 6890: not an address of anybody on the Internet. Documentation ranges count as addresses. */
 const special = (a: number, b: number): boolean =>
@@ -37,7 +38,7 @@ function ipv6(text: string, at: number): ReturnType<DigitLook> {
   if (text.charCodeAt(at - 1) === 58) return undefined;
   IPV6.lastIndex = at;
   const written = IPV6.exec(text)?.[0].replace(/(?<!:):$/, '') ?? '';
-  return isIPv6(written) && closes(text, at + written.length)
+  return isIPv6(written) && !RESOLVERS.test(written) && closes(text, at + written.length)
     ? { kind: 'ip', start: at, end: at + written.length, confidence: 0.9 }
     : undefined;
 }
@@ -77,7 +78,7 @@ const ENGLISH =
 const FRENCH =
   /\d{1,4}(?: ?(?:bis|ter))?,? (?:rue|avenue|boulevard|place|chemin|all[ée]e|impasse|quai|cours)(?: (?:de|du|des|la|le|les)){0,2} (?:l['’]|d['’])?[A-ZÉÈ][\p{L}'’-]{1,30}(?: [A-ZÉÈ][\p{L}'’-]{1,30})?/uy;
 const NUMBER_LAST =
-  /(?:[A-ZÄÖÜ][\p{L}-]{2,30}(?:stra(?:ß|ss)e|str\.|allee|platz|weg|gasse|ufer|damm|ring|straat|laan|gracht|plein|kade|gatan|vägen|gade|vej|utca)|(?:[\p{L}.-]{3,20} )?(?:Straße|Strasse|Allee)|(?:Calle|Avenida|Avda?\.|Plaza|Paseo|Rua|Via|Viale|Corso|Piazza|Largo|ul\.|ulica|улица|ул\.)(?: (?:de|del|della|dei|la|las|los|do|da|dos)){0,2} \p{Lu}[\p{L}'’-]{1,30}(?: \p{Lu}[\p{L}'’-]{1,30})?),? (?:n[.º°] ?)?$/u;
+  /(?:[A-ZÄÖÜ][\p{L}-]{2,30}(?:stra(?:ß|ss)e|str\.|allee|(?<!Arbeits|Park|Stell|Sitz|Lager|Speicher|Steck)platz|weg|gasse|damm|straat|laan|gracht|plein|gatan|vägen|utca)|(?:[\p{L}.-]{3,20} )?(?:Straße|Strasse|Allee)|(?:Calle|Avenida|Avda?\.|Plaza|Paseo|Rua|Via|Viale|Corso|Piazza|Largo|ul\.|ulica|улица|ул\.)(?: (?:de|del|della|dei|la|las|los|do|da|dos)){0,2} \p{Lu}[\p{L}'’-]{1,30}(?: \p{Lu}[\p{L}'’-]{1,30})?),? (?:n[.º°] ?)?$/u;
 export const STREET_WORDS =
   /stra(?:ß|ss)e|str\.|allee|platz|weg\b|gasse|ufer|damm|straat|laan\b|gracht|plein|gatan|calle |avenida|plaza |rua |via |viale |corso |piazza |\bul\. |ulica|улица/i;
 
