@@ -2,7 +2,11 @@
 import { anthropicMessages } from './anthropic-messages.ts';
 import { azureOpenai } from './azure-openai.ts';
 import { gemini } from './gemini.ts';
+import { openaiAudio } from './openai-audio.ts';
 import { openaiChat } from './openai-chat.ts';
+import { openaiEmbeddings } from './openai-embeddings.ts';
+import { openaiImages } from './openai-images.ts';
+import { openaiModerations } from './openai-moderations.ts';
 import { openaiResponses } from './openai-responses.ts';
 
 /** Every member of this folder, sorted by file name. */
@@ -10,6 +14,10 @@ export const dialects = [
   anthropicMessages,
   azureOpenai,
   gemini,
+  openaiAudio,
   openaiChat,
+  openaiEmbeddings,
+  openaiImages,
+  openaiModerations,
   openaiResponses,
 ] as const;

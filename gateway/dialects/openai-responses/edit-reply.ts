@@ -3,16 +3,14 @@ import { isArray, member } from '../../domain/json.ts';
 import { type Splice, spliceAll } from '../../domain/json-text.ts';
 import { resolvePointer } from '../../domain/pointer.ts';
 import type { ReplyChanges } from '../../ports/dialect.ts';
+import { textSplices } from '../_shared/text-edits.ts';
 import { callKind, payloadSplices } from './item.ts';
 import { outputItems, outputSlot } from './read-reply.ts';
 import { standIn } from './stand-in.ts';
 
 /** A complete response with the changes made as splices. Throws a RangeError where one has nowhere to land. */
 export function editReply(doc: JsonText, { denied, edited, texts }: ReplyChanges): string {
-  const splices = texts.map(
-    (edit): Splice =>
-      edit.op === 'set' ? { at: edit.at, json: JSON.stringify(edit.value) } : { at: edit.at, remove: true },
-  );
+  const splices = textSplices(texts);
   // log probabilities repeat the text token by token
   const parts = new Set(texts.map(({ at }) => /^\/output\/\d+\/content\/\d+(?=\/)/.exec(at)?.[0]));
   for (const at of parts) if (at !== undefined) splices.push(...clearedLogprobs(doc.value, at));

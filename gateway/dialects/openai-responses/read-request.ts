@@ -2,6 +2,7 @@ import type { TextPart } from '../../domain/action.ts';
 import { asString, isObject, type Json, type JsonObject, type JsonText, member } from '../../domain/json.ts';
 import { childPointer } from '../../domain/pointer.ts';
 import type { Reading, UserInput } from '../../ports/dialect.ts';
+import { NO_CAP } from '../_shared/plain-reading.ts';
 import { stringParts } from '../_shared/string-parts.ts';
 import { badRequest, optionalBoolean, optionalCount, optionalObjects, optionalString } from '../openai-chat/expect.ts';
 import { isUniqueId } from '../openai-chat/mark.ts';
@@ -13,7 +14,7 @@ import { declaredTools, serverTools, toolNames, toolTexts } from './tools.ts';
 const LEAST_CAP = 16;
 
 /** Reads a request for a response. Throws a Fault (`TG_BAD_REQUEST`) that names the field the gate cannot rely on. */
-export function readRequest(doc: JsonText, bytes: number): Reading {
+export function readRequest(doc: JsonText, bytes: number, path = ''): Reading {
   const body = doc.value;
   if (!isObject(body)) throw badRequest('body', 'must be a JSON object');
   const prompt = promptOf(body);
@@ -45,7 +46,7 @@ export function readRequest(doc: JsonText, bytes: number): Reading {
       ...(tier !== undefined && { tier }),
       ...(body['prompt_cache_retention'] === '24h' && { cacheWrite: '1h' as const }),
     },
-    cap: { at: '/max_output_tokens', floor: LEAST_CAP },
+    cap: { at: /\/compact(?:\?|$)/.test(path) ? NO_CAP : '/max_output_tokens', floor: LEAST_CAP },
     parts: [...instructions(body), ...promptTexts(prompt), ...input.parts, ...toolTexts(tools)],
     input: userInput(input),
     results: input.results,

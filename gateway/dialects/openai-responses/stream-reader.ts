@@ -162,7 +162,7 @@ export class ResponseStreamReader implements StreamReader {
   #current(type: string): StreamedResponse {
     const last = this.#responses.at(-1);
     if (last && !(last.ending !== undefined && /^response\.(?:created|queued)$/.test(type))) return last;
-    const next = new StreamedResponse(this.#responses.length, last?.lane, this.#imageModel);
+    const next = new StreamedResponse(this.#responses.length, this.#imageModel);
     this.#responses.push(next);
     return next;
   }

@@ -39,6 +39,8 @@ const GUESSES: readonly (readonly [string, string])[] = [
   ['response.shell_call_command.', 'shell_call'],
   ['response.apply_patch_call_operation_diff.', 'apply_patch_call'],
 ];
+/** The lane of the events that begin items: those keep their order, because clients number items as they come. */
+const BEGINNINGS = 'output';
 const NOTHING: Contents = { role: 'other', places: [], outputs: [] };
 
 /** One response of a stream, as its events build it. */
@@ -48,14 +50,11 @@ export class StreamedResponse {
   id = '';
   /** its terminal event, without `response.` */
   ending: string | undefined;
-  /** the lane of the item begun last: items keep their order, because clients number them as they come */
-  lane: string;
   readonly #prefix: string;
   readonly #byIndex = new Map<number, StreamedItem>();
 
-  constructor(ordinal: number, lane: string | undefined, imageModel: string | undefined) {
+  constructor(ordinal: number, imageModel: string | undefined) {
     this.#prefix = ordinal === 0 ? '' : `${ordinal}/`;
-    this.lane = lane ?? `${this.#prefix}output`;
     this.meter = new Meter(imageModel);
   }
 
@@ -131,11 +130,10 @@ export class StreamedResponse {
   }
 
   #added(index: number, item: JsonObject): EventParts {
-    const before = this.lane;
     const begun = this.#begin(index, item);
     const places = begun.state(item, '/item', false);
     const contents = { item: begun, role: 'added' as const, places, outputs: [] };
-    return { contents, frame: { lanes: [before, begun.slot], texts: textsOf(places), slots: slotsOf(begun) } };
+    return { contents, frame: { lanes: [BEGINNINGS, begun.slot], texts: textsOf(places), slots: slotsOf(begun) } };
   }
 
   #done(index: number | undefined, item: JsonObject): EventParts {
@@ -184,7 +182,6 @@ export class StreamedResponse {
     const begun = new StreamedItem(`${this.#prefix}output/${index}${same === 0 ? '' : `.${same}`}`, index, item);
     this.items.push(begun);
     this.#byIndex.set(index, begun);
-    this.lane = begun.slot;
     return begun;
   }
 }

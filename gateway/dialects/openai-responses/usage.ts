@@ -33,11 +33,17 @@ export function countedFees(
 ): CountedFees {
   const counted = new Map<string, number>();
   const containers = new Set<string>();
+  // xAI has no containers: it charges for each call
+  const countCode = (item: JsonObject): void => {
+    const container = asString(item['container_id']) ?? '';
+    if (container === '') add(counted, 'code_interpreter');
+    else containers.add(container);
+  };
   for (const item of items) {
     const type = itemType(item);
     if (type === 'web_search_call' && isSearch(item)) add(counted, 'web_search');
     else if (type === 'file_search_call') add(counted, 'file_search');
-    else if (type === 'code_interpreter_call') containers.add(asString(item['container_id']) ?? '');
+    else if (type === 'code_interpreter_call') countCode(item);
     else if (type === 'shell_call' && callKind(item) === undefined && isHosted(item['environment']))
       containers.add(asString(member(item['environment'], 'container_id')) ?? '');
     else if (type === 'image_generation_call' && imageUsage(body) === undefined) add(counted, 'image_generation');
@@ -62,14 +68,21 @@ const add = (counts: Map<string, number>, fee: string): void => {
 
 const isSearch = (item: JsonObject): boolean => (asString(member(item['action'], 'type')) ?? 'search') === 'search';
 
-/** The image tool's usage; it says which cached tokens were of images in a place of its own. */
-function imageUsage(body: Json): ChatUsage | undefined {
-  const usage = member(member(body, 'tool_usage'), 'image_gen');
+const imageUsage = (body: Json): ChatUsage | undefined => drawnUsage(member(member(body, 'tool_usage'), 'image_gen'));
+
+/**
+ * The usage of an image model, of the tool or of its own API. It says in a place of its own which cached tokens were of images; what
+ * it writes and does not break down is image.
+ */
+export function drawnUsage(usage: Json | undefined): ChatUsage | undefined {
   if (!isObject(usage)) return undefined;
   const image_tokens = asCount(member(usage['cached_tokens_details'], 'cached_image_tokens')) ?? 0;
   const details = usage['input_tokens_details'];
   const cached = { cached_tokens: usage['cached_tokens'] ?? 0, cached_tokens_details: { image_tokens } };
-  return chatUsage({ ...usage, input_tokens_details: { ...(isObject(details) ? details : {}), ...cached } });
+  const read = chatUsage({ ...usage, input_tokens_details: { ...cached, ...(isObject(details) ? details : {}) } });
+  if (!read || isObject(usage['output_tokens_details'])) return read;
+  const { output = 0, ...leaves } = read.leaves;
+  return { ...read, leaves: { ...leaves, output_image: output } };
 }
 
 /** The dearest of the image models: taken where neither request nor reply names one. */
@@ -83,11 +96,8 @@ export function imageEntry(
   const usage = imageUsage(body);
   if (!usage || Object.values(usage.leaves).every((count) => count === 0)) return undefined;
   const named = imageModel(body) ?? asked;
-  const { output = 0, ...leaves } = usage.leaves;
-  // an image model writes images: what it does not break down is image
-  const { output_image: drawn = 0 } = leaves;
   return {
-    entry: { model: named ?? IMAGE_MODEL, leaves: { ...leaves, output_image: drawn + output } },
+    entry: { model: named ?? IMAGE_MODEL, leaves: usage.leaves },
     estimated: usage.estimated || !usage.complete || named === undefined,
   };
 }

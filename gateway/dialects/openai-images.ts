@@ -1,0 +1,101 @@
+import { Fault } from '../domain/fault.ts';
+import { asString, isArray, isObject, type Json, type JsonObject, type JsonText, member } from '../domain/json.ts';
+import type { Usage, UsageEntry } from '../domain/usage.ts';
+import type { Dialect, Reading, ReplyReading } from '../ports/dialect.ts';
+import { bodyOf, modelIn, plainReading } from './_shared/plain-reading.ts';
+import { type QuietEvent, QuietStreamReader } from './_shared/quiet-stream-reader.ts';
+import { stringParts } from './_shared/string-parts.ts';
+import { editTexts } from './_shared/text-edits.ts';
+import { badRequest, optionalBoolean, optionalCount } from './openai-chat/expect.ts';
+import { assistantMark } from './openai-chat/mark.ts';
+import { reportedCost } from './openai-chat/reported-cost.ts';
+import { errorBody, keepAlive } from './openai-chat/saying.ts';
+import { errorEvents } from './openai-responses/saying.ts';
+import { drawnUsage } from './openai-responses/usage.ts';
+
+const ROUTE = /^(?:\/v1){0,2}\/images\/generations$/;
+const MARK = assistantMark('', []);
+
+/**
+ * OpenAI image generation (https://platform.openai.com/docs/api-reference/images/create). Edits and variations are multipart forms,
+ * which the gate does not read.
+ */
+export const openaiImages: Dialect = {
+  name: 'openai-images',
+  claims: (method, path) => method === 'POST' && ROUTE.test(path),
+  upstreamPath: () => '/v1/images/generations',
+  credentialHeaders: ['authorization'],
+  read,
+  readReply,
+  editReply: editTexts,
+  openStream: (reading) => new QuietStreamReader(streamedImages(reading), MARK),
+  error: errorBody,
+  errorEvents,
+  keepAlive,
+};
+
+function read(doc: JsonText, bytes: number): Reading {
+  const body = bodyOf(doc);
+  // the API's own default has changed over time, and with it the price
+  const model = modelIn(body);
+  const { prompt } = body;
+  if (typeof prompt !== 'string') throw badRequest('prompt', 'must be a string');
+  const choices = Math.max(optionalCount(body, 'n', 1) ?? 1, 1);
+  const bound = { model, bytes, choices, opaque: [], serverTools: [] };
+  return plainReading(doc, {
+    bound,
+    input: stringParts(prompt, '/prompt'),
+    stream: optionalBoolean(body, 'stream') ?? false,
+  });
+}
+
+function readReply({ value }: JsonText, reading?: Reading): ReplyReading {
+  const data = member(value, 'data');
+  if (!isArray(data)) throw new Fault('TG_UPSTREAM_UNREADABLE', 'the reply is no list of images: it has no `data`');
+  const parts = data.flatMap((image, i) =>
+    stringParts(asString(member(image, 'revised_prompt')) ?? '', `/data/${i}/revised_prompt`),
+  );
+  const usage = usageOf(value, reading?.model) ?? { entries: [{ leaves: {} }], certainty: 'floor' as const };
+  return { usage, servedModel: undefined, calls: [], parts, text: '', issuedIds: [], mark: MARK };
+}
+
+/** What a reply or a final event states; undefined where it states nothing, as for models that are paid by the image. */
+function usageOf(body: Json, asked: string | undefined): Usage | undefined {
+  const stated = member(body, 'usage');
+  const read = drawnUsage(stated);
+  if (!read) return undefined;
+  // the reply does not name the model, so the one that was asked for holds
+  const model = asString(member(body, 'model')) ?? asked;
+  const drawing = drawingEntry(member(body, 'svg_usage'));
+  const reported = reportedCost(stated ?? null);
+  return {
+    entries: [{ model, leaves: read.leaves }, ...(drawing ? [drawing] : [])],
+    certainty: read.complete ? 'exact' : 'floor',
+    ...(read.estimated && { estimated: true }),
+    ...(reported !== undefined && { reported }),
+  };
+}
+
+/** Vector images are written by a further model, which is named. */
+function drawingEntry(usage: Json | undefined): UsageEntry | undefined {
+  if (!isObject(usage)) return undefined;
+  const count = (name: string): number => (typeof usage[name] === 'number' ? usage[name] : 0);
+  const reasoning = Math.min(count('reasoning_tokens'), count('output_tokens'));
+  const leaves = { input: count('input_tokens'), output: count('output_tokens') - reasoning, reasoning };
+  return { model: asString(usage['model']), leaves };
+}
+
+/** Adds up the final event of each image that was asked for; what several events say together is an estimate. */
+function streamedImages({ model, bound }: Reading): (body: JsonObject) => QuietEvent {
+  const finals: Usage[] = [];
+  return (body) => {
+    if (body['type'] === 'error' || isObject(body['error'])) return { failed: true };
+    if (body['type'] !== 'image_generation.completed') return {};
+    finals.push(usageOf(body, model) ?? { entries: [{ model, leaves: {} }], certainty: 'floor' });
+    const over = finals.length >= bound.choices;
+    const exact = over && finals.every(({ certainty }) => certainty === 'exact');
+    const estimated = finals.length > 1 || finals.some((usage) => usage.estimated);
+    const entries = finals.flatMap((usage) => usage.entries);
+    return { over, usage: { entries, certainty: exact ? 'exact' : 'floor', ...(estimated && { estimated }) } };
+  };
+}
