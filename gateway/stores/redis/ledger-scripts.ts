@@ -49,9 +49,9 @@ local function count(key, field, amount, sign)
   if amount ~= '0' then redis.call('HINCRBY', key, field, sign .. amount) end
 end
 local function hold(id)
-  local h = redis.call('HMGET', P .. 'h:' .. id, 'state', 'amount', 'charged', 'accounts')
+  local h = redis.call('HMGET', P .. 'h:' .. id, 'state', 'amount', 'charged', 'accounts', 'by')
   if not h[1] then return nil end
-  return { id = id, state = h[1], amount = h[2], charged = h[3], accounts = cjson.decode(h[4]) }
+  return { id = id, state = h[1], amount = h[2], charged = h[3], accounts = cjson.decode(h[4]), by = h[5] or '' }
 end
 local function known(key) return redis.call('EXISTS', key) == 1 end
 local function enlist(key, resets)
@@ -70,6 +70,11 @@ end
 -- gives back what the hold held and replaces what it charged; an account whose window ended and was dropped stays dropped
 local function close(h, amount, state)
   redis.call('ZREM', P .. 'leases', h.id)
+  if state == 'lapsed' then
+    redis.call('SADD', P .. 'lapsed:' .. h.by, h.id)
+  elseif h.state == 'lapsed' then
+    redis.call('SREM', P .. 'lapsed:' .. h.by, h.id)
+  end
   for i, id in ipairs(h.accounts) do
     local key = P .. 'a:' .. id
     if h.lost or known(key) then
@@ -105,6 +110,7 @@ local function fold(most)
       local key = P .. 'a:' .. account
       if known(key) then count(key, 'archived', h.charged, '') end
     end
+    if h and h.state == 'lapsed' then redis.call('SREM', P .. 'lapsed:' .. h.by, id) end
     redis.call('DEL', P .. 'h:' .. id)
     redis.call('ZREM', P .. 'closed', id)
   end
@@ -244,9 +250,9 @@ end
 return found
 `);
 
-/** KEYS: 1 the leases. ARGV: 4 a gateway. Replies with the calls whose open holds it made. */
+/** KEYS: 1 the leases. ARGV: 4 a gateway. Replies with its calls that were neither settled nor released: open or lapsed. */
 export const OPEN_HOLDS = script(`
-local found = {}
+local found = redis.call('SMEMBERS', P .. 'lapsed:' .. ARGV[4])
 for _, id in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do
   if redis.call('HGET', P .. 'h:' .. id, 'by') == ARGV[4] then found[#found + 1] = id end
 end

@@ -73,16 +73,17 @@ export class RedisLedger implements Ledger {
     if (this.#outbox.get(id)) throw spent(id);
     if (this.#unbudgeted.has(id) || (accounts.length === 0 && !this.#under.has(id))) return this.#unshared(request);
     const groups = this.#tenants.grouped(accounts, (account) => account.id);
-    const books = this.#under.get(id)?.books ?? groups.map(([book]) => book);
-    this.#under.set(id, { books, amount: request.amount, sure: false });
+    const known = this.#under.get(id);
+    const books = known?.books ?? groups.map(([book]) => book);
+    if (!known) this.#under.set(id, { books, amount: request.amount, sure: false });
     try {
       for (const book of books) await this.#tenants.enter(book);
       const [held, swept] = await reserveAll(groups, request);
       this.#swept = [...this.#swept, ...swept].slice(-REMEMBERED);
       return this.#answer(request, held, books);
     } catch (error) {
-      if (error instanceof Unreachable) return this.#onMyOwn(request, error);
-      if (error instanceof Fault && error.code === 'TG_LEDGER_UNAVAILABLE') this.#under.delete(id);
+      if (error instanceof Unreachable) return this.#onMyOwn(request, error, known !== undefined);
+      if (!known && error instanceof Fault && error.code === 'TG_LEDGER_UNAVAILABLE') this.#under.delete(id);
       throw error;
     }
   }
@@ -202,7 +203,7 @@ export class RedisLedger implements Ledger {
     });
   }
 
-  /** The calls for which this gateway, now or before its last end, holds money. */
+  /** Calls that this gateway, now or before its last end, neither settled nor released: their holds are open or have lapsed. */
   async openHolds(): Promise<readonly CallId[]> {
     return answered(async () => {
       const found = new Set<CallId>();
@@ -253,8 +254,9 @@ export class RedisLedger implements Ledger {
       this.#under.set(id, { books, amount: held.amount, sure: true });
       return { granted: true, amount: nano(held.amount), balances: held.balances };
     }
-    this.#under.delete(id);
+    // a hold whose grant was never heard may have lapsed meanwhile: it can still be given back
     if (held.is === 'closed') throw spent(id);
+    this.#under.delete(id);
     const short = tightest(held.balances);
     const room = roomIn(short);
     const answer = { granted: false, short, left: nano(room > 0n ? room : 0n), balances: held.balances } as const;
@@ -270,13 +272,12 @@ export class RedisLedger implements Ledger {
   }
 
   /** Redis did not answer: granted on the allowance, where there is one. */
-  #onMyOwn({ id, amount }: Reservation, error: Unreachable): ReserveAnswer {
-    const under = this.#under.get(id);
-    if (under && this.#allowance.take(id, amount)) {
+  #onMyOwn({ id, amount }: Reservation, error: Unreachable, again: boolean): ReserveAnswer {
+    if (!again && this.#allowance.take(id, amount)) {
       this.#events.onAllowance(amount);
       return { granted: true, amount, balances: [] };
     }
-    if (!error.sent) {
+    if (!again && !error.sent) {
       this.#under.delete(id);
       this.#remember(id, 'never sent');
     }

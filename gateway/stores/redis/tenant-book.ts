@@ -121,7 +121,7 @@ export class TenantBook {
     return accounts.map((account) => balanceOf(account, totals.get(account.id)));
   }
 
-  /** The calls of this gateway that hold money now. */
+  /** The calls of this gateway that were neither settled nor released. */
   async openHolds(): Promise<readonly CallId[]> {
     return (await this.#run(lua.OPEN_HOLDS, [this.place.leases], [this.#options.gateway])) as CallId[];
   }

@@ -1,0 +1,155 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { Redis } from 'ioredis';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { epochMs } from '../../gateway/domain/scalars.ts';
+import type { RedisStore } from '../../gateway/stores/redis/open-redis.ts';
+import { startRedis, type TestRedis } from '../support/redis-server.ts';
+import { account, openShared, until } from '../support/shared-store.ts';
+
+const WORKER = resolve(import.meta.dirname, '../support/shared-worker.ts');
+const ACCOUNTS = [
+  account('tenant:acme:total:0', 60_000n),
+  ...[0, 1, 2, 3].map((run) => account(`run:acme/k1/${run}:total:0`, 20_000n)),
+];
+const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+
+let redis: TestRedis;
+let root: string;
+const children = new Set<ChildProcess>();
+
+beforeAll(async () => {
+  redis = await startRedis();
+  root = mkdtempSync(join(tmpdir(), 'tollgate-processes-'));
+});
+afterAll(async () => {
+  await redis.remove();
+  rmSync(root, { recursive: true });
+});
+afterEach(() => {
+  for (const child of children) child.kill('SIGKILL');
+  children.clear();
+});
+
+interface Worker {
+  readonly child: ChildProcess;
+  readonly folder: string;
+  /** resolves with the exit code; null where it was killed */
+  readonly gone: Promise<number | null>;
+}
+
+async function start(folder: string, seed: number, calls: number): Promise<Worker> {
+  const args = ['--disable-warning=ExperimentalWarning', WORKER, redis.url, folder, `${seed}`, `${calls}`];
+  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+  children.add(child);
+  const gone = once(child, 'exit').then(([code]) => code as number | null);
+  let said = '';
+  child.stdout?.on('data', (text: Buffer) => {
+    said += text.toString();
+  });
+  await until(() => said.includes('ready'), 'the worker is ready', 20_000);
+  return { child, folder, gone };
+}
+
+/** Watches every total until told to stop. Returns how often it looked and where a limit was passed. */
+function watch(store: RedisStore): { stop(): Promise<{ looks: number; passed: string[] }> } {
+  let on = true;
+  let looks = 0;
+  const passed: string[] = [];
+  const watching = (async () => {
+    while (on) {
+      const balances = await store.ledger.balances(ACCOUNTS).catch(() => []);
+      if (balances.length > 0) looks += 1;
+      for (const { account: where, spent, held } of balances) {
+        if (spent + held > where.limit || spent < 0n || held < 0n) passed.push(`${where.id}: ${spent} + ${held}`);
+      }
+      await pause(1);
+    }
+  })();
+  return {
+    async stop() {
+      on = false;
+      await watching;
+      return { looks, passed };
+    },
+  };
+}
+
+/** What the records say was charged. */
+function receipts(folders: readonly string[]): bigint {
+  let sum = 0n;
+  for (const folder of folders) {
+    const file = join(folder, 'record');
+    const sealed = new Map<string, bigint>();
+    for (const line of existsSync(file) ? readFileSync(file, 'utf8').split('\n') : []) {
+      const [kind, id, amount] = line.split(' ');
+      if (kind === 'seal') sealed.set(id as string, BigInt(amount as string));
+    }
+    for (const charged of sealed.values()) sum += charged;
+  }
+  return sum;
+}
+
+describe('three processes and one redis', () => {
+  const cases = [
+    { name: 'undisturbed', trouble: async () => undefined },
+    {
+      name: 'scripts forgotten, redis frozen, killed and started again',
+      trouble: async () => {
+        const admin = new Redis(redis.url);
+        admin.on('error', () => undefined);
+        await pause(150);
+        await admin.script('FLUSH');
+        await pause(100);
+        redis.freeze();
+        await pause(500);
+        redis.thaw();
+        await pause(400);
+        await redis.kill();
+        await pause(300);
+        await redis.start();
+        admin.disconnect();
+      },
+    },
+  ];
+
+  it.each(cases)(
+    '$name: never more than the limit, and in the end what the receipts say',
+    { timeout: 60_000 },
+    async ({ name, trouble }) => {
+      const admin = new Redis(redis.url);
+      await admin.flushall();
+      await admin.quit();
+      const store = await openShared(redis.url);
+      const eye = watch(store);
+      const folders = [1, 2, 3].map((n) => mkdtempSync(join(root, `gateway-${n}-`)));
+      const seed = name.length;
+      const workers = await Promise.all(folders.map((folder, n) => start(folder, seed * 10 + n, 700)));
+      const troubled = trouble();
+      // one gateway dies in mid-call and starts again on its own record
+      await pause(250);
+      const [first, ...others] = workers as [Worker, ...Worker[]];
+      first.child.kill('SIGKILL');
+      expect(await first.gone).toBeNull();
+      await troubled;
+      const again = await start(first.folder, seed * 10 + 7, 300);
+      expect(await Promise.all([again, ...others].map(({ gone }) => gone))).toEqual([0, 0, 0]);
+
+      const { looks, passed } = await eye.stop();
+      expect(passed).toEqual([]);
+      expect(looks).toBeGreaterThan(50);
+      await store.ledger.lapse(epochMs(Date.now()));
+      expect(await store.audit()).toEqual([]);
+      const [tenant, ...runs] = await store.ledger.balances(ACCOUNTS);
+      expect(tenant?.held).toBe(0n);
+      expect(tenant?.spent).toBe(receipts(folders));
+      expect(runs.reduce((sum, { spent }) => sum + spent, 0n)).toBe(tenant?.spent);
+      // the limits were reached, else this showed nothing
+      expect(tenant?.spent).toBeGreaterThan(30_000n);
+      await store.close();
+    },
+  );
+});
