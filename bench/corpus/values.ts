@@ -13,7 +13,7 @@ const ALPHABETS: Readonly<Record<string, string>> = {
 const BASE62 = `${DIGITS}${LOWER.toUpperCase()}${LOWER}`;
 
 /** Pseudo-random characters, the same for the same seed. */
-export function characters(alphabet: string, length: number, seed: number): string {
+function characters(alphabet: string, length: number, seed: number): string {
   const from = ALPHABETS[alphabet] ?? alphabet;
   let state = Math.imul(seed + 1, 2_654_435_761) >>> 0 || 1;
   let text = '';

@@ -5,11 +5,12 @@ import { withoutOverlap } from './_shared/without-overlap.ts';
 import { homoglyphs, invisibles } from './injection/characters.ts';
 import { comments, decodedBlobs, leakyLinks, rotated } from './injection/encoded.ts';
 import { inOtherLanguages } from './injection/languages.ts';
+import { ORDERS } from './injection/orders.ts';
 import { PHRASES } from './injection/phrases.ts';
 import { type Marker, type MarkerRule, REACH } from './injection/rule.ts';
 import { TAGS } from './injection/tags.ts';
 
-const RULES: readonly MarkerRule[] = [...PHRASES, ...TAGS];
+const RULES: readonly MarkerRule[] = [...PHRASES, ...ORDERS, ...TAGS];
 const KINDS = [
   'encoded',
   'exfiltration',

@@ -1,6 +1,14 @@
 import type { Marker } from './rule.ts';
 
 const languages: readonly [kind: string, pattern: string][] = [
+  ['override', 'ignorier(?:e|en sie) alles,? was (?:oben|bisher|zuvor|davor|vorher)'],
+  ['override', 'vergiss alles,? was (?:du (?:bisher|zuvor|vorher)|oben|bisher|zuvor)'],
+  [
+    'override',
+    '(?:ignore[rz]?|oublie[rz]?) (?:toutes (?:les |tes |vos )?(?:instructions|consignes)|tout ce qui précède)',
+  ],
+  ['override', '(?:ignora|olvida|ignore|olvide) todo lo (?:anterior|dicho)'],
+  ['override', '(?:忽略|无视|忘记)(?:以上|上述|之前|前面)(?:的)?(?:所有|全部|一切)?(?:的)?(?:内容|信息|文字|对话)'],
   [
     'override',
     'ignorier(?:e|en sie|t) (?:bitte )?(?:alle |die |deine |ihre |sämtliche ){0,3}(?:vorherigen|bisherigen|vorigen|obigen|früheren|vorangegangenen) (?:anweisungen|instruktionen|befehle|vorgaben|regeln)',

@@ -24,7 +24,7 @@ const isSchemeChar = (code: number): boolean =>
 const isLetter = (code: number): boolean => (code >= 97 && code <= 122) || (code >= 65 && code <= 90);
 
 /** Where the URL that begins before `from` ends: at a space, quote or bracket that it did not open, without closing punctuation. */
-export function urlEnd(text: string, from: number): number {
+function urlEnd(text: string, from: number): number {
   const limit = Math.min(text.length, from + LONGEST_URL);
   let end = from;
   let depth = 0;

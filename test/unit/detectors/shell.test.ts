@@ -91,7 +91,7 @@ describe('shell: the same deed in other clothes', () => {
     () => '/bin/rm --recursive --force /',
     () => 'rm -r -f -- //',
     () => 'rm -rf /./',
-    () => 'rm -rf "${HOME}"/*',
+    () => 'rm -rf "\x24{HOME}"/*',
   ])('%#: is destructive', (dress) => {
     expect(kinds(dress(deed))).toEqual(['shell.destructive']);
   });
