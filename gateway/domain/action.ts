@@ -21,6 +21,10 @@ export interface ToolRef {
   readonly server?: string | undefined;
   /** the provider's id of this call, where it has one */
   readonly callId?: string | undefined;
+  /** what one call costs in US dollars, where that is known */
+  readonly priceUsd?: number | undefined;
+  /** its definition is the one somebody approved; undefined: not known */
+  readonly pinned?: boolean | undefined;
 }
 
 export interface ModelRef {

@@ -14,6 +14,8 @@ export interface RunFacts {
   readonly tools: readonly string[];
   /** tool name → times called in this run */
   readonly calls: ReadonlyMap<string, number>;
+  /** tool name → seconds since this run last called it; undefined: nobody keeps it, and rules that ask deny to be safe */
+  readonly last_s?: ReadonlyMap<string, number> | undefined;
   /** how often the very same call (tool and arguments) came in a row, this one included */
   readonly identical_calls: number;
   readonly cycle: { readonly period: number; readonly repeats: number };

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { POINTS } from '../domain/action.ts';
 import { pointerTokens } from '../domain/pointer.ts';
 import { DECISIONS } from '../domain/verdict.ts';
-import { EFFECTS, SECRECIES, TRUSTS } from './tool-catalogue.ts';
+import { DESTINATION_KINDS, EFFECTS, SECRECIES, TRUSTS } from './tool-catalogue.ts';
 
 /** The one version of the language this gate reads. */
 const POLICY_VERSION = 'tollgate/v1';
@@ -37,11 +37,10 @@ export const TRANSFORMS = {
   replace: z.strictObject({ replace: text, with: z.string().max(2000), in: pointer.optional() }),
   truncate: z.strictObject({ truncate: pointer, to: whole }),
   allow_only: z.strictObject({ allow_only: pointer, of: z.array(z.union([z.string(), z.number(), z.boolean()])) }),
+  prepend: z.strictObject({ prepend: text, in: pointer.optional() }),
+  hide: z.strictObject({ hide: oneOrMore(text) }),
 } as const;
 export type TransformName = keyof typeof TRANSFORMS;
-
-/** Transforms of the language that this version refuses at load, because it can't carry them out. */
-export const LATER_TRANSFORMS = ['prepend', 'hide'] as const;
 
 export type Transform = { [K in TransformName]: z.infer<(typeof TRANSFORMS)[K]> }[TransformName];
 
@@ -53,6 +52,8 @@ const transform = z.union([
   TRANSFORMS.replace,
   TRANSFORMS.truncate,
   TRANSFORMS.allow_only,
+  TRANSFORMS.prepend,
+  TRANSFORMS.hide,
 ]);
 
 const toolFacts = z.strictObject({
@@ -60,8 +61,11 @@ const toolFacts = z.strictObject({
   trust: z.enum(TRUSTS).optional(),
   secrecy: z.enum(SECRECIES).optional(),
   clearance: z.enum(SECRECIES).optional(),
-  destinations: z.array(inside).optional(),
+  destinations: z.array(z.union([inside, z.strictObject({ at: inside, kind: z.enum(DESTINATION_KINDS) })])).optional(),
   directory: z.boolean().optional(),
+  resource: oneOrMore(inside).optional(),
+  amount: z.union([inside, z.strictObject({ at: inside, unit: text })]).optional(),
+  undo: text.optional(),
 });
 
 const duration = z.string().regex(/^[1-9][0-9]{0,5}(s|m|h|d)$/, 'must be a length of time such as `15m`');
@@ -121,6 +125,8 @@ export const BUNDLE = z.strictObject({
   name: name('a bundle name').optional(),
   default: z.enum(['allow', 'deny']),
   mode: z.enum(['enforce', 'observe']).default('enforce'),
+  parent: name('a bundle name').optional(),
+  tenants: selector,
   tools: z.record(z.string(), toolFacts).optional(),
   lists: z
     .record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'must be a name that conditions can write'), z.array(scalar))

@@ -1,5 +1,6 @@
 import { type Problem, readSource, type Source, type SourceFile } from '../domain/source.ts';
 import { BUNDLE, type BundleText, knownFields, type RuleText } from './bundle-schema.ts';
+import { type Glob, parseGlob } from './glob.ts';
 import { schemaProblems } from './schema-problems.ts';
 import { type ToolFacts, UNDESCRIBED } from './tool-catalogue.ts';
 
@@ -9,6 +10,10 @@ export interface Bundle {
   readonly file: Source;
   readonly default: 'allow' | 'deny';
   readonly mode: 'enforce' | 'observe';
+  /** the bundle above, which this one can only tighten */
+  readonly parent: string | undefined;
+  /** whose calls it is about; undefined: everyone's */
+  readonly tenants: readonly Glob[] | undefined;
   readonly rules: readonly RuleText[];
   readonly tools: readonly { readonly pattern: string; readonly facts: ToolFacts }[];
   readonly lists: NonNullable<BundleText['lists']>;
@@ -16,6 +21,21 @@ export interface Bundle {
 
 /** The bundle's folder, which names it where the file does not: `policies/starter/policy.yaml` → `starter`. */
 const folderName = (path: string): string => path.split(/[\\/]/).at(-2) ?? 'policy';
+
+type ToolText = NonNullable<BundleText['tools']>[string];
+
+function toolFacts({ destinations = [], resource, amount, undo, ...plain }: ToolText): ToolFacts {
+  const stated = Object.fromEntries(Object.entries(plain).filter(([, value]) => value !== undefined));
+  return {
+    ...UNDESCRIBED,
+    ...(stated as Partial<ToolFacts>),
+    destinations: destinations.map((d) => (typeof d === 'string' ? d : d.at)),
+    destinationKinds: destinations.map((d) => (typeof d === 'string' ? '' : d.kind)),
+    resource: resource === undefined ? [] : [resource].flat(),
+    amount: typeof amount === 'string' ? { at: amount, unit: '' } : amount,
+    undo: undo ?? '',
+  };
+}
 
 function readBundle(source: SourceFile, problems: Problem[]): Bundle | undefined {
   const file = readSource(source.path, source.text, 'the policy language');
@@ -31,6 +51,20 @@ function readBundle(source: SourceFile, problems: Problem[]): Bundle | undefined
     return undefined;
   }
   const { data } = parsed;
+  if (data.tenants !== undefined && data.parent === undefined)
+    problems.push(
+      file.problem(
+        ['tenants'],
+        'a bundle about some tenants needs a `parent`, the bundle it tightens; or give its rules `tenants`',
+        { key: true },
+      ),
+    );
+  if (data.parent !== undefined && data.tools !== undefined)
+    problems.push(
+      file.problem(['tools'], 'a bundle with a `parent` can not say what tools are; describe them in the parent', {
+        key: true,
+      }),
+    );
   const ids = new Set<string>();
   for (const [i, { id }] of data.rules.entries()) {
     if (ids.has(id))
@@ -44,10 +78,12 @@ function readBundle(source: SourceFile, problems: Problem[]): Bundle | undefined
     file,
     default: data.default,
     mode: data.mode,
+    parent: data.parent,
+    tenants: data.tenants === undefined ? undefined : [data.tenants].flat().map(parseGlob),
     rules: data.rules,
     tools: Object.entries(data.tools ?? {}).map(([pattern, facts]) => ({
       pattern,
-      facts: { ...UNDESCRIBED, ...(facts as Partial<ToolFacts>) },
+      facts: toolFacts(facts),
     })),
     lists: data.lists ?? {},
   };

@@ -1,5 +1,6 @@
 import type { Json } from '../domain/json.ts';
 import type { Transform } from './bundle-schema.ts';
+import { parseGlob } from './glob.ts';
 import { findingFilter, type KnownDetector } from './known-detectors.ts';
 import { compilePattern } from './linear-pattern.ts';
 import type { RuleReport } from './rule-report.ts';
@@ -33,6 +34,8 @@ function compileChange(
   if ('cap' in item) return { op: 'cap', to: item.to };
   if ('truncate' in item) return { op: 'truncate', at: item.truncate, to: item.to };
   if ('allow_only' in item) return { op: 'allow_only', at: item.allow_only, of: item.of };
+  if ('hide' in item) return { op: 'hide', tools: [item.hide].flat().map(parseGlob) };
+  if ('prepend' in item) return { op: 'prepend', note: item.prepend, at: item.in };
   if ('redact' in item) {
     const kinds = [item.redact].flat();
     const filters = kinds.map((kind) => findingFilter([kind], known));

@@ -7,6 +7,7 @@ import { Shared } from './condition/compile-condition.ts';
 import { RulesJudge } from './evaluate.ts';
 import type { Judge, Sha256 } from './judge.ts';
 import type { KnownDetector } from './known-detectors.ts';
+import { denyingDefaults, depths, layerOf } from './layers.ts';
 import { PolicyFault } from './policy-fault.ts';
 import { ToolCatalogue } from './tool-catalogue.ts';
 
@@ -24,9 +25,11 @@ export function readPolicy(files: readonly SourceFile[], detectors: readonly Kno
   const bundles = readBundles(files, problems);
   const rules: CompiledRule[] = [];
   const shared = new Shared();
+  const depth = depths(bundles, problems);
   for (const bundle of bundles) {
+    const layer = { name: layerOf(bundle), depth: depth.get(bundle.name) ?? 0 };
     for (const place of bundle.rules.keys())
-      rules.push(compileRule(bundle, place, rules.length, detectors, problems, shared));
+      rules.push(compileRule(bundle, place, rules.length, layer, detectors, problems, shared));
   }
   problems.sort((a, b) => (a.file === b.file ? a.line - b.line || a.column - b.column : a.file < b.file ? -1 : 1));
   return { bundles, rules, problems };
@@ -57,7 +60,7 @@ export function compilePolicy(
     digest: digestOf(files, bundles, sha256),
     rules,
     tools: new ToolCatalogue(bundles.flatMap((b) => b.tools)),
-    denying: bundles.find((b) => b.default === 'deny' && b.mode === 'enforce')?.name,
+    denying: denyingDefaults(bundles),
     sha256,
   });
 }

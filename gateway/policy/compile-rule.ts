@@ -27,6 +27,7 @@ export function compileRule(
   bundle: Bundle,
   place: number,
   index: number,
+  layer: CompiledRule['layer'],
   known: readonly KnownDetector[],
   problems: Problem[],
   shared: Shared,
@@ -40,6 +41,7 @@ export function compileRule(
   };
   const points = listOf(rule.at);
   checkFields(rule, points, report);
+  if (bundle.parent !== undefined) checkTightens(rule, report);
   const setting: Setting = { lists: bundle.lists, points, shared };
   const when = condition(rule, 'when', setting, report);
   const unless = condition(rule, 'unless', setting, report);
@@ -50,7 +52,8 @@ export function compileRule(
     index,
     id: `${bundle.name}/${rule.id}`,
     points,
-    selectors: compileSelectors(rule),
+    layer,
+    selectors: compileSelectors(rule, bundle.tenants),
     verdict: rule.verdict,
     mode: rule.mode ?? bundle.mode,
     expiresAt: expiry(rule, report),
@@ -101,8 +104,8 @@ function detect(rule: RuleText, known: readonly KnownDetector[], report: RuleRep
 
 function checkFields(rule: RuleText, points: readonly Point[], report: RuleReport): void {
   const { verdict } = rule;
-  if (rule.reason?.startsWith('runtime_error:'))
-    report.at(['reason'], 'reasons that begin with `runtime_error:` belong to the gate; choose another');
+  const reserved = ['runtime_error:', 'host_error:'].find((prefix) => rule.reason?.startsWith(prefix));
+  if (reserved) report.at(['reason'], `reasons that begin with \`${reserved}\` belong to the gate; choose another`);
   if (verdict === 'transform' && !rule.transform)
     report.at(['verdict'], '`verdict: transform` needs a `transform` that says what to change');
   if (verdict !== 'transform' && rule.transform)
@@ -120,16 +123,30 @@ function checkFields(rule: RuleText, points: readonly Point[], report: RuleRepor
   }
   for (const [i, item] of (rule.transform ?? []).entries()) {
     const elsewhere = points.filter((p) => p !== 'pre_model_call');
-    if ('cap' in item && elsewhere.length > 0)
+    const name = (['cap', 'hide', 'prepend'] as const).find((n) => n in item && !('in' in item));
+    if (name !== undefined && elsewhere.length > 0)
       report.at(
-        ['transform', i, 'cap'],
-        `\`cap\` works at \`pre_model_call\` only, not at \`${elsewhere.join('`, `')}\``,
+        ['transform', i, name],
+        `\`${name}\` works at \`pre_model_call\` only, not at \`${elsewhere.join('`, `')}\`${name === 'prepend' ? '; name a place with `in`' : ''}`,
         { key: true },
       );
   }
   const bare = points.filter((p) => NO_TARGET.includes(p));
   if (rule.transform && bare.length > 0)
     report.at(['transform'], `there is nothing to transform at \`${bare.join('`, `')}\``, { key: true });
+}
+
+/** New values could undo what the parent asks for: a bundle below another one only takes away. */
+function checkTightens(rule: RuleText, report: RuleReport): void {
+  for (const [i, item] of (rule.transform ?? []).entries()) {
+    const name = (['set', 'replace', 'prepend'] as const).find((n) => n in item);
+    if (name)
+      report.at(
+        ['transform', i, name],
+        `a bundle with a \`parent\` only takes away: \`${name}\` belongs to the parent; use \`remove\`, \`redact\`, \`truncate\`, \`cap\`, \`allow_only\` or \`hide\``,
+        { key: true },
+      );
+  }
 }
 
 const DAY = /^\d{4}-\d\d-\d\d$/;

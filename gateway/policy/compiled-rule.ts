@@ -12,6 +12,8 @@ export interface CompiledRule {
   /** `<bundle>/<rule>` */
   readonly id: string;
   readonly points: readonly Point[];
+  /** whose rule it is: '' at depth 0 is the organisation's, a bundle with a parent is a layer of its own, deeper by one */
+  readonly layer: { readonly name: string; readonly depth: number };
   readonly selectors: Selectors;
   readonly verdict: Decision;
   readonly mode: 'enforce' | 'observe';

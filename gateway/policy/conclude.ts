@@ -3,6 +3,7 @@ import { type Decision, type RuleHit, type RuntimeError, severity, type Verdict 
 import type { CompiledRule } from './compiled-rule.ts';
 import type { Broken } from './condition/cel-value.ts';
 import type { Sha256 } from './judge.ts';
+import { type DenyingDefault, isAbout } from './layers.ts';
 import { transform } from './transform.ts';
 import { TransformFailure } from './transform-failure.ts';
 
@@ -22,15 +23,18 @@ interface Draft {
 
 /** What is left of the policy once its rules have answered. */
 export interface Conclusion {
-  /** the bundle that denies what no rule allows, if one does */
-  readonly denying: string | undefined;
+  /** the bundles that deny what no rule of their layer allows */
+  readonly denying: readonly DenyingDefault[];
   readonly sha256: Sha256;
 }
 
 /** One verdict out of all rules that matched, in document order: the strictest decides, transforms compose, all are reported. */
 export function conclude(matches: readonly Match[], snapshot: Snapshot, { denying, sha256 }: Conclusion): Verdict {
   const enforced = matches.filter((m) => m.rule.mode === 'enforce');
-  let draft = decide(enforced, denying);
+  let draft = decide(
+    enforced,
+    denying.filter((d) => isAbout(d.tenants, snapshot.tenant.id)),
+  );
   let edits: Verdict['edits'] = [];
   let cap: Verdict['cap'];
   if (draft.decision === 'transform') {
@@ -51,19 +55,20 @@ function effect({ rule, broken }: Match): Decision | undefined {
   return rule.verdict === 'allow' ? undefined : rule.verdict === 'warn' ? 'warn' : 'deny';
 }
 
-function decide(enforced: readonly Match[], denying: string | undefined): Draft {
+function decide(enforced: readonly Match[], denying: readonly DenyingDefault[]): Draft {
   let strictest: Match | undefined;
   let decision: Decision = 'allow';
-  let allowed = denying === undefined;
+  const allowing = new Set<string>();
   for (const match of enforced) {
     const its = effect(match);
     if (its === undefined) continue;
-    if (its === 'allow') allowed = true;
+    if (its === 'allow') allowing.add(match.rule.layer.name);
     if (strictest !== undefined && severity(its) <= severity(decision)) continue;
     [strictest, decision] = [match, its];
   }
-  if (!allowed && decision !== 'deny' && decision !== 'escalate') {
-    const message = `no rule allows this, and the bundle \`${denying}\` denies what no rule allows`;
+  const unmet = denying.find((d) => !allowing.has(d.layer));
+  if (unmet && decision !== 'deny' && decision !== 'escalate') {
+    const message = `no rule allows this, and the bundle \`${unmet.bundle}\` denies what no rule allows`;
     return { decision: 'deny', match: undefined, reason: 'default_deny', message };
   }
   if (strictest === undefined) return { decision: 'allow', match: undefined, reason: undefined, message: undefined };

@@ -8,6 +8,7 @@ import { Broken, OUT_OF_STEPS } from './condition/cel-value.ts';
 import { EvalContext } from './condition/eval-context.ts';
 import type { Judge, Relevance, Selection, Sha256 } from './judge.ts';
 import type { FindingFilter } from './known-detectors.ts';
+import { type DenyingDefault, isAbout } from './layers.ts';
 import { Collector, RuleIndex } from './match.ts';
 import { IRRELEVANT, relevanceOf } from './relevance.ts';
 import { selects } from './selectors.ts';
@@ -22,8 +23,8 @@ export interface JudgeParts {
   readonly digest: Digest;
   readonly rules: readonly CompiledRule[];
   readonly tools: ToolCatalogue;
-  /** the bundle that denies what no rule allows, if one does */
-  readonly denying: string | undefined;
+  /** the bundles that deny what no rule of their layer allows */
+  readonly denying: readonly DenyingDefault[];
   readonly sha256: Sha256;
 }
 
@@ -48,7 +49,7 @@ export class RulesJudge implements Judge {
 
   relevance(selection: Selection): Relevance {
     const found = this.#select(selection);
-    const denies = this.#parts.denying !== undefined;
+    const denies = this.#parts.denying.some((d) => isAbout(d.tenants, selection.tenant));
     return found.length === 0 && !denies ? IRRELEVANT : relevanceOf(found, denies);
   }
 
@@ -65,10 +66,11 @@ export class RulesJudge implements Judge {
     const { rules } = this.#parts;
     const found = this.#candidates;
     this.#index.collect(selection, found);
+    const now = selection.now ?? Number.NEGATIVE_INFINITY;
     const selected: CompiledRule[] = [];
     for (let i = 0; i < found.length; i += 1) {
       const rule = rules[found.rules[i] as number] as CompiledRule;
-      if (selects(rule.selectors, selection)) selected.push(rule);
+      if (rule.expiresAt > now && selects(rule.selectors, selection)) selected.push(rule);
     }
     return selected;
   }
@@ -92,7 +94,7 @@ export class RulesJudge implements Judge {
         error: answer === true ? undefined : errorOf(answer),
       });
     }
-    if (matches === undefined) return this.#parts.denying === undefined ? ALLOWED : conclude([], snapshot, this.#parts);
+    if (matches === undefined) return this.#parts.denying.length === 0 ? ALLOWED : conclude([], snapshot, this.#parts);
     matches.sort((a, b) => a.rule.index - b.rule.index);
     return conclude(matches, snapshot, this.#parts);
   }

@@ -1,5 +1,5 @@
 import type { Point } from '../domain/action.ts';
-import type { Digest } from '../domain/scalars.ts';
+import type { Digest, EpochMs } from '../domain/scalars.ts';
 import type { Snapshot } from '../domain/snapshot.ts';
 import type { Verdict } from '../domain/verdict.ts';
 
@@ -15,6 +15,8 @@ export interface Selection {
   readonly groups?: readonly string[] | undefined;
   readonly tier?: string | undefined;
   readonly tenant: string;
+  /** where it is known, rules that have expired do not count */
+  readonly now?: EpochMs | undefined;
 }
 
 /** What the rules that could apply to a selection need. */

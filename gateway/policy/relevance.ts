@@ -4,7 +4,7 @@ import type { Relevance } from './judge.ts';
 /** No rule could apply, and silence allows. */
 export const IRRELEVANT: Relevance = { any: false, detectors: [], binding: false, redacts: false, whole: false };
 
-/** What the rules that could apply to a call need. Expired rules count: the clock is not known here. */
+/** What the rules that could apply to a call need. */
 export function relevanceOf(rules: readonly CompiledRule[], denies: boolean): Relevance {
   const detectors = new Set<string>();
   let binding = denies;

@@ -1,7 +1,7 @@
 import type { z } from 'zod';
 import { hint } from '../domain/nearest.ts';
 import type { Problem, Source } from '../domain/source.ts';
-import { LATER_TRANSFORMS, TRANSFORMS, type TransformName } from './bundle-schema.ts';
+import { TRANSFORMS, type TransformName } from './bundle-schema.ts';
 
 type Issue = z.core.$ZodIssue;
 type Fields = (path: readonly PropertyKey[]) => readonly string[];
@@ -136,21 +136,11 @@ const depth = (issues: readonly Issue[]): number =>
 
 function transformProblems(file: Source, found: unknown, issue: Union, path: PropertyKey[]): Problem[] {
   const names = Object.keys(TRANSFORMS);
-  const known = [...names, ...LATER_TRANSFORMS];
   const keys = typeof found === 'object' && found !== null ? Object.keys(found) : [];
-  const later = LATER_TRANSFORMS.find((name) => keys.includes(name));
-  if (later)
-    return [
-      file.problem(
-        [...path, later],
-        `\`${later}\` is not enforced by this version; use ${names.map((n) => `\`${n}\``).join(', ')}`,
-        { key: true },
-      ),
-    ];
   const index = names.findIndex((name) => keys.includes(name));
   if (index === -1) {
     const [first] = keys;
-    const near = first === undefined ? '' : hint(first, known);
+    const near = first === undefined ? '' : hint(first, names);
     return [
       file.problem(
         path,

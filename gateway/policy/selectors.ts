@@ -26,12 +26,14 @@ type Fields = Readonly<
 
 const globs = (value: string | readonly string[]): readonly Glob[] => [...new Set([value].flat())].map(parseGlob);
 
-export function compileSelectors(rule: Fields): Selectors {
+/** Compiles what a rule selects by; `tenants` are those its bundle is about, which have to fit as well. */
+export function compileSelectors(rule: Fields, tenants?: readonly Glob[]): Selectors {
+  const own = SELECTORS.flatMap(([field, dimension]) => {
+    const value = rule[field];
+    return value === undefined ? [] : [{ dimension, globs: globs(value) }];
+  });
   return {
-    by: SELECTORS.flatMap(([field, dimension]) => {
-      const value = rule[field];
-      return value === undefined ? [] : [{ dimension, globs: globs(value) }];
-    }),
+    by: tenants === undefined ? own : [...own, { dimension: 'tenant', globs: tenants }],
     groups: rule.groups === undefined ? undefined : globs(rule.groups),
   };
 }

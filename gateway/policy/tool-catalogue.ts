@@ -4,6 +4,8 @@ export const EFFECTS = ['read', 'write', 'egress', 'money', 'identity'] as const
 export const TRUSTS = ['untrusted', 'internal', 'trusted'] as const;
 export const SECRECIES = ['public', 'internal', 'confidential', 'secret'] as const;
 
+export const DESTINATION_KINDS = ['email', 'url', 'iban', 'path', 'user', 'phone'] as const;
+
 /** What the policy says a tool is (flows.md 2). */
 export interface ToolFacts {
   readonly effect: (typeof EFFECTS)[number];
@@ -11,7 +13,15 @@ export interface ToolFacts {
   readonly secrecy: (typeof SECRECIES)[number];
   readonly clearance: (typeof SECRECIES)[number];
   readonly destinations: readonly string[];
+  /** what each destination is, in the same order; '' where the policy does not say */
+  readonly destinationKinds: readonly string[];
   readonly directory: boolean;
+  /** pointers of the arguments that name what is read or written */
+  readonly resource: readonly string[];
+  /** the argument that holds the amount, and its unit; '' where the policy does not say */
+  readonly amount: { readonly at: string; readonly unit: string } | undefined;
+  /** the tool that reverses it; '' where none is named */
+  readonly undo: string;
 }
 
 /** What is true of a tool nobody described: its output may come from anyone, and it may change things. */
@@ -21,7 +31,11 @@ export const UNDESCRIBED: ToolFacts = {
   secrecy: 'internal',
   clearance: 'public',
   destinations: [],
+  destinationKinds: [],
   directory: false,
+  resource: [],
+  amount: undefined,
+  undo: '',
 };
 
 /** The facts of tools by name; where several patterns match, the most specific one describes the tool. */

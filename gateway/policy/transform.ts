@@ -5,9 +5,12 @@ import { childPointer, type Pointer, pointerTokens, resolvePointer } from '../do
 import type { Snapshot } from '../domain/snapshot.ts';
 import type { OutputCap } from '../domain/verdict.ts';
 import { applyEdits } from './apply-edits.ts';
+import type { Glob } from './glob.ts';
+import { toolsToHide } from './hide-tools.ts';
 import type { Sha256 } from './judge.ts';
 import { type Landing, landings } from './landing.ts';
 import type { LinearPattern } from './linear-pattern.ts';
+import { notePlace } from './note-place.ts';
 import { type Redaction, redact } from './redact.ts';
 import { TransformFailure } from './transform-failure.ts';
 
@@ -19,7 +22,16 @@ export type Change =
   | { readonly op: 'remove'; readonly at: Pointer }
   | { readonly op: 'replace'; readonly pattern: LinearPattern; readonly by: string; readonly at: Pointer | undefined }
   | { readonly op: 'truncate'; readonly at: Pointer; readonly to: number }
-  | { readonly op: 'allow_only'; readonly at: Pointer; readonly of: readonly Json[] };
+  | { readonly op: 'allow_only'; readonly at: Pointer; readonly of: readonly Json[] }
+  | { readonly op: 'prepend'; readonly note: string; readonly at: Pointer | undefined }
+  | { readonly op: 'hide'; readonly tools: readonly Glob[] };
+
+/** What a matching rule brings to the transforms of a call. */
+interface Transforming {
+  readonly index: number;
+  readonly layer: { readonly depth: number };
+  readonly changes: readonly Change[];
+}
 
 export interface Transformed {
   readonly edits: readonly Edit[];
@@ -28,20 +40,19 @@ export interface Transformed {
 
 /**
  * Turns the transforms of all matching rules into edits of the target, to be applied in order. Redactions come first, on the
- * text detectors read; the others follow in document order, each on what the ones before it left. A change that is already
+ * text detectors read; the others follow in document order, each on what the ones before it left. A bundle's parent has the first
+ * word on what is redacted and the last one on everything else. A change that is already
  * true makes no edit. Throws a TransformFailure where one has nowhere to land or would touch a frozen part.
  */
-export function transform(
-  snapshot: Snapshot,
-  rules: readonly { readonly index: number; readonly changes: readonly Change[] }[],
-  sha256: Sha256,
-): Transformed {
-  const redactions = rules.flatMap((r) => r.changes.flatMap((c) => (c.op === 'redact' ? [c.redaction] : [])));
+export function transform(snapshot: Snapshot, rules: readonly Transforming[], sha256: Sha256): Transformed {
+  const redactions = [...rules]
+    .sort((a, b) => a.layer.depth - b.layer.depth)
+    .flatMap((r) => r.changes.flatMap((c) => (c.op === 'redact' ? [c.redaction] : [])));
   const work = new Workpiece(snapshot);
   if (redactions.length > 0)
     for (const edit of redact(snapshot, redactions, sha256)) work.edit(edit, redactions[0]?.rule ?? 0);
   let cap: OutputCap | undefined;
-  for (const { index, changes } of rules) {
+  for (const { index, changes } of [...rules].sort((a, b) => b.layer.depth - a.layer.depth)) {
     for (const change of changes) {
       if (change.op === 'cap') cap = tighter(cap, change.to);
       else if (change.op !== 'redact') make(work, change, index);
@@ -132,6 +143,22 @@ function make(work: Workpiece, change: Exclude<Change, { op: 'redact' | 'cap' }>
     case 'allow_only':
       for (const { at, value } of landings(work.target, change.at) ?? [])
         if (value !== undefined) narrow(work, at, value, change.of, rule);
+      return;
+    case 'hide':
+      for (const at of toolsToHide(work.target, change.tools)) work.edit({ op: 'remove', at }, rule);
+      return;
+    case 'prepend':
+      prepend(work, change.note, change.at ?? notePlace(work.target), rule);
+  }
+}
+
+/** A note that already stands there is not written twice: a conversation is sent again with every turn. */
+function prepend(work: Workpiece, note: string, at: Pointer | undefined, rule: number): void {
+  if (at === undefined)
+    throw failed(rule, 'the request holds no text a note could stand before; name a place with `in`');
+  for (const landing of place(work, at, rule)) {
+    if (landing.value === undefined) work.edit({ op: 'set', at: landing.at, value: note }, rule);
+    else onText(work, landing.at, rule, (text) => (text.startsWith(note) ? text : `${note}\n\n${text}`), true);
   }
 }
 

@@ -30,6 +30,7 @@ const TEXT: readonly Kind[] = ['string'];
 const TIME: readonly Kind[] = ['timestamp'];
 const needsLiteral: Work = () => new Broken('the last argument must be a literal');
 
+const NO_LAST = new Broken('this gate does not know when a run last called a tool');
 const TOO_MANY_STEPS = new Broken('too many steps');
 
 const text = (v: Value): string => v as string;
@@ -153,6 +154,17 @@ export const FUNCTIONS: readonly CelFunction[] = [
     result: 'int',
     doc: 'how often this run has called the tool',
     work: (c, a) => c.snapshot.run.calls.get(text(a)) ?? 0,
+  },
+  {
+    name: 'last',
+    form: 'run',
+    params: [TEXT],
+    result: 'double',
+    doc: 'seconds since this run last called the tool; endless where it never did',
+    work: (c, a) => {
+      const { last_s } = c.snapshot.run;
+      return last_s === undefined ? NO_LAST : (last_s.get(text(a)) ?? Number.POSITIVE_INFINITY);
+    },
   },
   {
     name: 'found',

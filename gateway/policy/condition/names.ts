@@ -1,5 +1,6 @@
 import { POINTS, type Point } from '../../domain/action.ts';
 import { SCOPES } from '../../domain/budget.ts';
+import { resolvePointer } from '../../domain/pointer.ts';
 import type { BudgetFacts } from '../../domain/snapshot.ts';
 import { BOOL, type CelType, DOUBLE, DYN, INT, listOf, mapOf, recordOf, STRING, TIMESTAMP } from './cel-type.ts';
 import { Broken, Instant, type Value } from './cel-value.ts';
@@ -28,6 +29,15 @@ const fact = (type: CelType, doc: string, read: Name['read'], more: Partial<Name
 
 const strings = listOf(STRING);
 const NO_CAP = new Broken('the request sets no `model.max_output_tokens`; ask `has(model.max_output_tokens)` first');
+
+const NO_PRICE = new Broken('no price of this tool is known; ask `has(tool.price_usd)` first');
+const NO_AMOUNT = new Broken('this call has no `tool.amount`; ask `has(tool.amount)` first');
+
+function amountOf(c: EvalContext): Value {
+  const { amount } = c.tool;
+  const value = amount && resolvePointer(c.snapshot.action.target, amount.at);
+  return typeof value === 'number' ? value : NO_AMOUNT;
+}
 
 /** A scope without a budget has an endless one: comparisons with its amounts are true of what money can't stop. */
 function budgetNames(scope: (typeof SCOPES)[number]): [string, Name][] {
@@ -84,6 +94,38 @@ const table: Readonly<Record<string, Name>> = {
   'tool.directory': fact(BOOL, 'its output vouches for the identifiers in it', (c) => c.tool.directory, {
     points: TOOL_POINTS,
   }),
+  'tool.destination_kinds': fact(
+    strings,
+    'what each of them is: email, url, iban, path, user, phone, or empty',
+    (c) => c.tool.destinationKinds,
+    { points: TOOL_POINTS },
+  ),
+  'tool.resource': fact(
+    strings,
+    'pointers of the arguments that name what is read or written',
+    (c) => c.tool.resource,
+    {
+      points: TOOL_POINTS,
+    },
+  ),
+  'tool.amount': fact(DOUBLE, 'the number in the argument that the policy calls its amount', amountOf, {
+    points: ['pre_tool_call'],
+    has: (c) => !(amountOf(c) instanceof Broken),
+  }),
+  'tool.amount_unit': fact(STRING, 'unit of that amount, else empty', (c) => c.tool.amount?.unit ?? '', {
+    points: TOOL_POINTS,
+  }),
+  'tool.undo': fact(STRING, 'the tool that reverses it, else empty', (c) => c.tool.undo, { points: TOOL_POINTS }),
+  'tool.price_usd': fact(DOUBLE, 'what one call of it costs', (c) => c.snapshot.action.tool?.priceUsd ?? NO_PRICE, {
+    points: TOOL_POINTS,
+    has: (c) => c.snapshot.action.tool?.priceUsd !== undefined,
+  }),
+  'tool.pinned': fact(
+    BOOL,
+    'its definition is the one somebody approved; false where that is not known',
+    (c) => c.snapshot.action.tool?.pinned ?? false,
+    { points: TOOL_POINTS },
+  ),
   'model.provider': fact(STRING, 'who serves the model', (c) => c.snapshot.action.model?.provider ?? ''),
   'model.name': fact(STRING, 'the model asked for', (c) => c.snapshot.action.model?.name ?? ''),
   'model.stream': fact(BOOL, 'the answer is to be streamed', (c) => c.snapshot.action.model?.stream ?? false),

@@ -54,9 +54,9 @@ describe('a file that is no policy', () => {
       '5:19 `effect` must be one of `read`, `write`, `egress`, `money`, `identity`; did you mean `egress`?',
     ],
     [
-      'a fact for later',
-      `${HEAD}tools:\n  send: { undo: unsend }\n`,
-      '5:11 unknown field `undo`; known here: `effect`, `trust`, `secrecy`, `clearance`, `destinations`, `directory`',
+      'a fact nobody knows',
+      `${HEAD}tools:\n  send: { undoes: unsend }\n`,
+      '5:11 unknown field `undoes`; did you mean `undo`?',
     ],
   ])('%s', (_, text, expected) => {
     const found = mistakes(text);
@@ -219,7 +219,7 @@ describe('a transform that does not fit', () => {
     [
       'nothing known',
       '{ sett: /a, to: 1 }',
-      '9:9 a transform is a map with one of `set`, `remove`, `redact`, `cap`, `replace`, `truncate`, `allow_only`; did you mean `set`?',
+      '9:9 a transform is a map with one of `set`, `remove`, `redact`, `cap`, `replace`, `truncate`, `allow_only`, `prepend`, `hide`; did you mean `set`?',
     ],
     ['a set without a value', '{ set: /a }', '9:9 `to` is missing'],
     [
@@ -247,14 +247,14 @@ describe('a transform that does not fit', () => {
     ['a cap of nothing', '{ cap: output_tokens, to: 0 }', '9:35 `to` must be at least 1'],
     ['a pattern with look-around', '{ replace: "(?=x)", with: y }', undefined],
     [
-      'one for later',
+      'a note where no request is',
       '{ prepend: hello }',
-      '9:11 `prepend` is not enforced by this version; use `set`, `remove`, `redact`, `cap`, `replace`, `truncate`, `allow_only`',
+      '9:11 `prepend` works at `pre_model_call` only, not at `pre_tool_call`; name a place with `in`',
     ],
     [
-      'another for later',
+      'tools where none are declared',
       '{ hide: [bash] }',
-      '9:11 `hide` is not enforced by this version; use `set`, `remove`, `redact`, `cap`, `replace`, `truncate`, `allow_only`',
+      '9:11 `hide` works at `pre_model_call` only, not at `pre_tool_call`',
     ],
   ])('%s', (_, item, expected) => {
     const found = transform(item);
