@@ -1,0 +1,106 @@
+/** What one reserve and its settle cost on a shared Redis: time, CPU and round trips. `node bench/redis.ts [redis url]` */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type CallId, epochMs, nano } from '../gateway/domain/scalars.ts';
+import type { Account } from '../gateway/ports/ledger.ts';
+import { openEmbedded } from '../gateway/stores/embedded/open-embedded.ts';
+import { openRedis, type RedisStore } from '../gateway/stores/redis/open-redis.ts';
+
+const RUNS = 200;
+const clock = { now: () => epochMs(Date.now()), ticks: () => performance.now() };
+const quiet = { info: () => undefined, warn: () => undefined, error: () => undefined };
+const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+
+const account = (scope: Account['scope'], id: string): Account => ({
+  id,
+  scope,
+  window: 'total',
+  limit: nano(10n ** 18n),
+  resetsAt: undefined,
+});
+
+function freePort(): Promise<number> {
+  return new Promise((resolve) => {
+    const server = createServer().listen(0, '127.0.0.1', () => {
+      const { port } = server.address() as { port: number };
+      server.close(() => resolve(port));
+    });
+  });
+}
+
+/** A server of our own; `everysec` is what most people run. */
+async function ownRedis(folder: string): Promise<{ readonly url: string; readonly child: ChildProcess }> {
+  const port = await freePort();
+  const args = ['--port', `${port}`, '--bind', '127.0.0.1', '--dir', folder, '--save', '', '--appendonly', 'yes'];
+  const child = spawn('redis-server', [...args, '--appendfsync', 'everysec'], { stdio: 'ignore' });
+  await pause(500);
+  return { url: `redis://127.0.0.1:${port}`, child };
+}
+
+let made = 0;
+async function call({ ledger }: RedisStore, times: number[]): Promise<void> {
+  made += 1;
+  const id = `call_${`${process.pid}${String(made).padStart(12, '0')}`.padStart(26, '0')}` as CallId;
+  const accounts = [
+    account('tenant', 'tenant:default:total:0'),
+    account('run', `run:default/k1/${made % RUNS}:total:0`),
+  ];
+  const at = clock.now();
+  const begun = performance.now();
+  const wanted = { id, at, accounts, amount: nano(1_000n), least: nano(10n), lapsesAt: epochMs(at + 600_000) };
+  const answer = await ledger.reserve(wanted);
+  times.push(performance.now() - begun);
+  if (!answer.granted) throw new Error('the bench ran out of money');
+  await ledger.settle(id, nano(700n), accounts);
+}
+
+const quantile = (sorted: readonly number[], q: number): number => sorted[Math.floor(sorted.length * q)] ?? 0;
+
+async function measure(store: RedisStore, underWay: number, pairs: number): Promise<Record<string, number>> {
+  let left = pairs;
+  const times: number[] = [];
+  const worker = async (): Promise<void> => {
+    while (left > 0) {
+      left -= 1;
+      await call(store, times);
+    }
+  };
+  const asked = store.asked();
+  const cpu = process.cpuUsage();
+  const begun = performance.now();
+  await Promise.all(Array.from({ length: underWay }, worker));
+  const seconds = (performance.now() - begun) / 1000;
+  const { user, system } = process.cpuUsage(cpu);
+  times.sort((a, b) => a - b);
+  return {
+    calls_under_way: underWay,
+    pairs_per_s: Math.round(pairs / seconds),
+    reserve_p50_us: Math.round(quantile(times, 0.5) * 1000),
+    reserve_p99_us: Math.round(quantile(times, 0.99) * 1000),
+    gateway_cpu_us_per_pair: Number(((user + system) / pairs).toFixed(1)),
+    round_trips_per_verb: (store.asked() - asked) / (2 * pairs),
+  };
+}
+
+const folder = mkdtempSync(join(tmpdir(), 'tollgate-bench-redis-'));
+const own = process.argv[2] === undefined ? await ownRedis(folder) : undefined;
+const local = openEmbedded(':memory:', { clock });
+const options = { clock, log: quiet, runs: local.runs, idFile: join(folder, 'gateway-id') };
+const store = await openRedis(process.argv[2] ?? own?.url ?? '', options);
+try {
+  await measure(store, 16, 2_000);
+  const rows: Record<string, number>[] = [];
+  for (const underWay of [1, 16, 64, 256]) {
+    rows.push(await measure(store, underWay, underWay === 1 ? 3_000 : 10_000));
+    console.log(JSON.stringify(rows.at(-1)));
+  }
+  console.log(JSON.stringify({ redis: rows }));
+} finally {
+  await store.close();
+  local.close();
+  own?.child.kill();
+  rmSync(folder, { recursive: true });
+}
