@@ -1,7 +1,7 @@
 import { Fault } from '../domain/fault.ts';
 import type { Entry } from '../domain/receipt.ts';
 import type { Log } from '../ports/log.ts';
-import type { Spool, SpoolLine, StoredLine } from '../ports/spool.ts';
+import type { Spool, SpoolLine, StoredLine, Urgency } from '../ports/spool.ts';
 import { nodeDisk, type SpoolDisk } from './disk.ts';
 import { lineHash, lineText, type Place } from './line.ts';
 import type { OpenCalls } from './open-calls.ts';
@@ -48,6 +48,11 @@ const FLUSH_CHARS = 1024 * 1024;
 const QUEUE_CHARS = 64 * 1024 * 1024;
 const BEHIND = 'the disk under the record does not keep up: try again later';
 
+/** How long a line that nobody waits for may wait for others. */
+const LINGER_MS = 4;
+
+type Listener = Parameters<Spool['subscribe']>[0];
+
 /** What opening the folder found. */
 export interface Opened {
   readonly folder: string;
@@ -69,7 +74,7 @@ export class FileSpool implements OpenSpool {
   readonly #writer: SegmentWriter;
   readonly #log: Log | undefined;
   readonly #outage: Outage;
-  readonly #listeners = new Set<(line: SpoolLine) => void>();
+  readonly #listeners = new Set<Listener>();
   #queue: Pending[] = [];
   #queued = 0;
   /** the place of the newest queued line: in the chain only once every line before it is durable */
@@ -77,6 +82,9 @@ export class FileSpool implements OpenSpool {
   /** the place of the last durable line */
   #head: Place;
   #flushing: Promise<void> | undefined;
+  /** something in the queue is waited for */
+  #urgent = false;
+  #linger: NodeJS.Timeout | undefined;
   #saving: Promise<void> = Promise.resolve();
   #closing: Promise<void> | undefined;
 
@@ -99,7 +107,7 @@ export class FileSpool implements OpenSpool {
     });
   }
 
-  append(entry: Entry): Promise<SpoolLine> {
+  append(entry: Entry, when: Urgency = 'now'): Promise<SpoolLine> {
     if (this.#closing) return Promise.reject(new Fault('TG_RECORD_UNAVAILABLE', 'the record is closed'));
     if (this.#queued > QUEUE_CHARS) return Promise.reject(new Fault('TG_RECORD_UNAVAILABLE', BEHIND));
     return new Promise((resolve, reject) => {
@@ -107,8 +115,21 @@ export class FileSpool implements OpenSpool {
       this.#chain(pending);
       this.#queue.push(pending);
       this.#queued += pending.line.length;
-      this.#flushing ??= this.#flushAll();
+      if (when === 'now') this.#urgent = true;
+      this.#wake();
     });
+  }
+
+  /** Starts a flush where something waits for one, else after a linger in which more may come to share it. */
+  #wake(): void {
+    if (this.#flushing !== undefined || this.#queue.length === 0) return;
+    if (this.#urgent) this.#flushing = this.#flushAll();
+    else this.#linger ??= setTimeout(() => this.#hurry(), LINGER_MS);
+  }
+
+  #hurry(): void {
+    this.#urgent = true;
+    this.#wake();
   }
 
   /** Puts a line behind the newest queued one; the hash is worked out while an earlier flush waits for the disk. */
@@ -121,11 +142,17 @@ export class FileSpool implements OpenSpool {
 
   /** Group commit: whatever was queued while one flush was under way makes the next. */
   async #flushAll(): Promise<void> {
-    while (this.#queue.length > 0) {
+    clearTimeout(this.#linger);
+    this.#linger = undefined;
+    while (this.#queue.length > 0 && this.#urgent) {
       await new Promise(setImmediate);
-      await this.#flush(this.#take());
+      const batch = this.#take();
+      this.#urgent = this.#queue.length > 0;
+      await this.#flush(batch);
     }
     this.#flushing = undefined;
+    if (this.#queue.length > 0) this.#wake();
+    else this.#urgent = false;
   }
 
   #take(): Pending[] {
@@ -150,19 +177,19 @@ export class FileSpool implements OpenSpool {
       return;
     }
     this.#outage.wrote();
-    for (const { entry, place, resolve } of batch) {
+    for (const { entry, text, place, resolve } of batch) {
       const line: SpoolLine = { seq: place.seq, hash: place.hash, entry };
       this.#head = place;
       this.#calls.see(place.seq, entry);
       resolve(line);
-      for (const listener of this.#listeners) this.#tell(listener, line);
+      for (const listener of this.#listeners) this.#tell(listener, line, text);
     }
     if (began) this.#saving = this.#saveCalls();
   }
 
-  #tell(listener: (line: SpoolLine) => void, line: SpoolLine): void {
+  #tell(listener: Listener, line: SpoolLine, json: string): void {
     try {
-      listener(line);
+      listener(line, json);
     } catch (error) {
       // A listener's defect neither unmakes a durable line nor keeps the next one from the others.
       if (this.#log) this.#log.error({ error, seq: line.seq }, 'a listener of the record failed');
@@ -207,7 +234,7 @@ export class FileSpool implements OpenSpool {
     return this.#head;
   }
 
-  subscribe(listener: (line: SpoolLine) => void): () => void {
+  subscribe(listener: Listener): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
   }
@@ -223,8 +250,9 @@ export class FileSpool implements OpenSpool {
 
   async #end(): Promise<void> {
     this.#outage.stop();
+    this.#hurry();
     try {
-      await this.#flushing;
+      while (this.#flushing !== undefined) await this.#flushing;
       await this.#saveCalls();
       await this.#writer.close();
     } finally {

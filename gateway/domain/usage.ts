@@ -47,17 +47,24 @@ export interface Usage {
   readonly reported?: Pico | undefined;
 }
 
+type Counts = { input: number; output: number; cache_read: number; cache_write: number };
+
+function bucketOf(leaf: TokenLeaf): keyof Counts {
+  if (leaf.startsWith('cache_read')) return 'cache_read';
+  if (leaf.startsWith('cache_write')) return 'cache_write';
+  return leaf.startsWith('input') || leaf === 'tool_prompt' ? 'input' : 'output';
+}
+
+const BUCKETS = Object.fromEntries(TOKEN_LEAVES.map((leaf) => [leaf, bucketOf(leaf)])) as Record<
+  TokenLeaf,
+  keyof Counts
+>;
+
 /** Sums all entries into the four counts that people read. `input` is what was neither read from nor written to a cache. */
-export function summarize(usage: Usage): { input: number; output: number; cache_read: number; cache_write: number } {
-  const sum = { input: 0, output: 0, cache_read: 0, cache_write: 0 };
+export function summarize(usage: Usage): Counts {
+  const sum: Counts = { input: 0, output: 0, cache_read: 0, cache_write: 0 };
   for (const { leaves } of usage.entries) {
-    for (const leaf of TOKEN_LEAVES) {
-      const count = leaves[leaf] ?? 0;
-      if (leaf.startsWith('cache_read')) sum.cache_read += count;
-      else if (leaf.startsWith('cache_write')) sum.cache_write += count;
-      else if (leaf.startsWith('input') || leaf === 'tool_prompt') sum.input += count;
-      else sum.output += count;
-    }
+    for (const leaf in leaves) sum[BUCKETS[leaf as TokenLeaf]] += leaves[leaf as TokenLeaf] ?? 0;
   }
   return sum;
 }

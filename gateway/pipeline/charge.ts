@@ -10,12 +10,23 @@ export interface ChargeTerms {
   readonly provider: string;
   readonly model: string;
   readonly at: EpochMs;
+  /** what usage costs on these terms */
+  readonly price: (usage: Usage) => Cost;
   /** what the request showed of its worst case, as it was carried */
   readonly bound: RequestBound;
   /** what the ledger holds for the call */
   readonly held: Nano;
   /** the output cap the request was carried with */
   readonly outputCap: number;
+}
+
+/** Prices usage, and the same usage only once: rules read the cost of a reply before it is charged. */
+export function priceOnce(cashier: Cashier, provider: string, model: string, at: EpochMs): ChargeTerms['price'] {
+  let last: { readonly usage: Usage; readonly cost: Cost } | undefined;
+  return (usage) => {
+    if (last?.usage !== usage) last = { usage, cost: cashier.cost(provider, model, usage, at) };
+    return last.cost;
+  };
 }
 
 /**
@@ -30,14 +41,9 @@ export function chargeOf(
   if (!outcome.served) return { amount: nano(0n), cost: undefined };
   const { usage } = outcome;
   if (usage === undefined) return { amount: terms.held, cost: undefined };
-  const cost = terms.cashier.cost(terms.provider, terms.model, usage, terms.at);
+  const cost = terms.price(usage);
   if (usage.certainty === 'exact') return { amount: cost.total, cost };
-  const worst = terms.cashier.cost(
-    terms.provider,
-    terms.model,
-    atOutputCap(usage, terms.outputCap, outcome.outputFloor),
-    terms.at,
-  );
+  const worst = terms.price(atOutputCap(usage, terms.outputCap, outcome.outputFloor));
   return { amount: largest(terms.held, cost.total, worst.total, ranAgain(terms, outcome.providerRuns)), cost };
 }
 

@@ -127,7 +127,8 @@ export function remember(gate: Gateway, turn: Turn, outcome: Outcome, charged: N
 export async function seal(gate: Gateway, trail: Trail): Promise<void> {
   const entry = trail.entry();
   try {
-    await gate.spool.append(entry);
+    // nobody waits for it: the answer was said
+    await gate.spool.append(entry, 'soon');
   } catch (error) {
     gate.metrics.spoolHealthy(false);
     gate.log.error(

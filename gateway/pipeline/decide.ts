@@ -3,11 +3,11 @@ import { isArray } from '../domain/json.ts';
 import { JsonFault, parseStrict, type Splice } from '../domain/json-text.ts';
 import type { Quote } from '../domain/pricing.ts';
 import type { JudgedAction } from '../domain/receipt.ts';
-import type { Nano } from '../domain/scalars.ts';
+import type { Digest, Nano } from '../domain/scalars.ts';
 import { severity, type Verdict } from '../domain/verdict.ts';
 import type { Dialect, Headers, Reading } from '../ports/dialect.ts';
 import { affordableTokens } from '../price/quote.ts';
-import { bodyTarget } from './identities.ts';
+import { actionIdentity, bodyTarget, digestTarget } from './identities.ts';
 import { type Bench, denialText, type Judged, judge } from './judgement.ts';
 import { editsOfTexts, land, splicesAt } from './landing.ts';
 import type { Permit } from './permit.ts';
@@ -30,6 +30,8 @@ export interface Plea {
   readonly path: string;
   readonly provider: string;
   readonly raw: Uint8Array;
+  /** SHA-256 of `raw` */
+  readonly digest: Digest;
   readonly first: boolean;
   readonly quote: Quote;
   /** what the ledger granted; less than the quote where the output must be clamped */
@@ -49,12 +51,12 @@ export function decide(bench: Bench, plea: Plea): Decision {
   const arriving = arrivingActions(plea.reading, model, bench.principal, plea.first);
   const heard = arriving.map((placed) => hear(bench, plea, placed));
   let reading = settleEdits(bench, plea, plea.reading, heard);
-  const call = hear(bench, plea, modelCallAction(reading, modelOf(reading, plea.provider)));
-  reading = settleEdits(bench, plea, reading, [call], capSplices(plea, reading, call.judged.verdict));
+  const { judged: call, carried } = hearModelCall(bench, plea, reading);
+  reading = carried;
   const body = reading.preparation.length === 0 ? reading.doc.text : land(reading.doc.text, reading.preparation);
   const edited = body !== plea.reading.doc.text;
   const permit = { body: edited ? utf8.encode(body) : plea.raw, edited } as Permit;
-  return { permit, reading, decision: strictest([...heard, call].map((h) => h.judged)) };
+  return { permit, reading, decision: strictest([...heard.map((h) => h.judged), call]) };
 }
 
 /** An open route is declared by the operator and is not read: the declaration is its permit. */
@@ -67,9 +69,26 @@ interface Heard {
   readonly base: PlacedAction['base'];
 }
 
+/** Judges the model call as it would be sent and lands what its verdict changes; the receipt names what is carried in the end. */
+function hearModelCall(bench: Bench, plea: Plea, reading: Reading): { judged: Judged; carried: Reading } {
+  const { action, base } = modelCallAction(reading, modelOf(reading, plea.provider));
+  const judged = judge(bench, action, { identityTarget: digestTarget(plea.digest) });
+  let carried = reading;
+  try {
+    carried = settleEdits(bench, plea, reading, [{ judged, base }], capSplices(plea, reading, judged.verdict));
+  } finally {
+    const { text } = carried.doc;
+    const edited = text !== plea.reading.doc.text;
+    const enforced = edited
+      ? actionIdentity(action, bench.principal, bodyTarget(text))
+      : judged.record.enforced_identity;
+    plea.record({ ...judged.record, enforced_identity: enforced });
+  }
+  return { judged, carried };
+}
+
 function hear(bench: Bench, plea: Plea, { action, base }: PlacedAction): Heard {
-  const whole = action.point === 'pre_model_call';
-  const judged = judge(bench, action, whole ? { identityTarget: bodyTarget(plea.reading.doc.text) } : {});
+  const judged = judge(bench, action);
   const old = action.point === 'post_tool_call' && !isFresh(bench, judged);
   if (!old || judged.verdict.decision === 'deny') plea.record(judged.record);
   return { judged, base };

@@ -3,11 +3,12 @@ import { Fault } from '../domain/fault.ts';
 import { JsonFault, parseStrict, requireObject } from '../domain/json-text.ts';
 import type { Quote } from '../domain/pricing.ts';
 import type { Principal } from '../domain/principal.ts';
-import { nano } from '../domain/scalars.ts';
+import { type Digest, nano } from '../domain/scalars.ts';
 import type { Dialect, Reading } from '../ports/dialect.ts';
 import type { Arrival, Caller } from '../ports/identity.ts';
 import type { Conversation, RunSpace, StepTicket } from '../ports/runs.ts';
 import { carry } from './carry.ts';
+import { type ChargeTerms, priceOnce } from './charge.ts';
 import { type Claim, claim, tongueFor } from './claim.ts';
 import { begin, release, remember, seal, settle } from './conclude.ts';
 import { decide, permitOpenRoute } from './decide.ts';
@@ -18,8 +19,8 @@ import type { Gateway } from './gateway.ts';
 import { digestOf } from './identities.ts';
 import type { Bench } from './judgement.ts';
 import { NOT_SERVED, type Outcome } from './outcome.ts';
-import type { Reply } from './reply.ts';
 import { withoutQueryCredential } from './query-credential.ts';
+import type { Reply } from './reply.ts';
 import { modelOf } from './request-actions.ts';
 import { type Hold, refit, reserve } from './reserve.ts';
 import { refuse, sayRefusal } from './say.ts';
@@ -65,7 +66,7 @@ interface Known {
   readonly principal: Principal;
   readonly space: RunSpace;
   readonly conversation: Conversation;
-  readonly requestHash: string;
+  readonly requestHash: Digest;
   readonly ticket: StepTicket;
 }
 
@@ -85,7 +86,9 @@ async function known(gate: Gateway, trail: Trail, route: Claim, dialect: Dialect
   const model = modelOf(reading, route.destination.prices);
   const requestHash = digestOf(call.body);
   const ticket = enter(gate, trail, space, principal, model, call.arrival, requestHash);
-  return { caller, reading, model, principal, space, conversation, requestHash, ticket };
+  // a run that has a name is not looked for by its words
+  const told = principal.run.assurance === 'inferred' ? conversation : { ...conversation, messages: [] };
+  return { caller, reading, model, principal, space, conversation: told, requestHash, ticket };
 }
 
 /** A call in a known language: every beat of the corridor. */
@@ -120,6 +123,7 @@ async function governed(
       path: route.upstreamPath,
       provider,
       raw: call.body,
+      digest: turn.requestHash,
       first: turn.ticket.first,
       quote,
       granted: reserved.amount,
@@ -134,15 +138,7 @@ async function governed(
   });
 
   const carried = verdict.reading;
-  const terms = {
-    cashier: gate.cashier,
-    provider,
-    model: carried.model,
-    at: trail.at,
-    bound: carried.bound,
-    held: hold.amount,
-    outputCap: (carried.bound.outputCap ?? quote.outputCap) * carried.bound.choices,
-  };
+  const terms = termsOf(gate, provider, carried, trail, hold, quote);
   const hearing = { bench, dialect, model: modelOf(carried, provider), asked: carried, record: trail.record };
   let outcome: Outcome = { ...NOT_SERVED, served: true, ending: 'upstream_broke' };
   try {
@@ -164,6 +160,27 @@ async function governed(
     const charged = await settle(gate, trail, hold, terms, outcome);
     remember(gate, { ...turn, space, run: principal.run.id }, outcome, charged);
   }
+}
+
+/** On what the call is charged, as it was carried. */
+function termsOf(
+  gate: Gateway,
+  provider: string,
+  carried: Reading,
+  trail: Trail,
+  hold: Hold,
+  quote: Quote,
+): ChargeTerms {
+  return {
+    cashier: gate.cashier,
+    provider,
+    model: carried.model,
+    at: trail.at,
+    price: priceOnce(gate.cashier, provider, carried.model, trail.at),
+    bound: carried.bound,
+    held: hold.amount,
+    outputCap: (carried.bound.outputCap ?? quote.outputCap) * carried.bound.choices,
+  };
 }
 
 /** A route the operator declared open: identified and recorded, carried as it is. */
@@ -212,7 +229,7 @@ function enter(
   principal: Principal,
   model: ModelRef,
   arrival: Arrival,
-  requestHash: string,
+  requestHash: Digest,
 ): StepTicket {
   trail.principal = principal;
   for (const conflict of principal.conflicts) gate.metrics.identityConflict(conflict.split('=')[0] as string);

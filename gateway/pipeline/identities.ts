@@ -42,3 +42,6 @@ export function actionIdentity(
 
 /** How a whole body enters an identity. */
 export const bodyTarget = (text: string): Json => ({ sha256: hash('sha256', text, 'hex') });
+
+/** The same, where the body's digest is known. */
+export const digestTarget = (digest: Digest): Json => ({ sha256: digest.slice('sha256:'.length) });

@@ -6,7 +6,7 @@ import { summarize, type Usage } from '../domain/usage.ts';
 import type { ReplyReading } from '../ports/dialect.ts';
 import type { UpstreamReply } from '../ports/upstream.ts';
 import type { Carrier } from './carrier.ts';
-import { type ChargeTerms, chargeOf } from './charge.ts';
+import type { ChargeTerms } from './charge.ts';
 import type { ReplyFacts } from './facts.ts';
 import type { Outcome } from './outcome.ts';
 import { type Hearing, reviewUnary } from './review-unary.ts';
@@ -37,17 +37,9 @@ export async function readWhole(upstream: UpstreamReply, limit: number, carrier:
   return chunks.length === 1 ? (chunks[0] as Uint8Array) : Buffer.concat(chunks);
 }
 
-/** What rules may read about a reply's cost. */
+/** What rules may read about a reply's cost: that of the usage it shows so far. */
 export function replyFacts(terms: ChargeTerms, usage: Usage): ReplyFacts {
-  const { amount } = chargeOf(terms, {
-    ending: 'completed',
-    usage: { ...usage, certainty: 'exact' },
-    served: true,
-    outputFloor: 0,
-    providerRuns: 0,
-    issuedIds: [],
-  });
-  return { usage: summarize(usage), cost_usd: nanoToNumber(amount) };
+  return { usage: summarize(usage), cost_usd: nanoToNumber(terms.price(usage).total) };
 }
 
 /** Meters and reviews a complete successful reply. Never throws for what the upstream sent: an unreadable answer is a refusal and the hold its charge. */

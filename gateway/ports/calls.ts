@@ -21,8 +21,8 @@ export interface RunSummary {
 
 /** The index over sealed receipts; rebuilt from the spool, never the truth. */
 export interface Calls {
-  /** Idempotent on the receipt's id. `seq` is its place in the spool. */
-  add(seq: number, receipt: SealEntry): void;
+  /** Idempotent on the receipt's id. `seq` is its place in the spool, `json` its exact text there where it is at hand. */
+  add(seq: number, receipt: SealEntry, json?: string): void;
   /** Everything added so far is on its way to disk. */
   flush(): Promise<void>;
   /** The highest `seq` that is safely in the index; 0 where none is. */

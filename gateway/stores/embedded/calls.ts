@@ -45,11 +45,10 @@ export class EmbeddedCalls implements Calls, Writer {
   }
 
   /** Throws a RangeError where the receipt's cost is no decimal string or too large to count. */
-  add(seq: number, receipt: SealEntry): void {
+  add(seq: number, receipt: SealEntry, json = receiptText(receipt)): void {
     if (this.#closed) throw new Fault('TG_RECORD_UNAVAILABLE', 'the index of calls is closed');
     const cost = usdToNano(receipt.cost_usd);
     if (cost > MOST) throw new RangeError(`\`${receipt.cost_usd}\` is more than the index can count`);
-    const json = receiptText(receipt);
     this.#waiting.push({ seq, receipt, at: Math.trunc(receipt.at), cost, json });
     this.#commits.soon();
   }

@@ -68,7 +68,7 @@ export class ConversationIndex {
     if (!answer && issuedIds.length === 0) return;
     const entries = this.#entriesOf(run);
     for (const id of issuedIds) own(this.#ids, entries.ids, `${dialect} ${id}`, run, IDS_PER_RUN);
-    if (!answer) return;
+    if (!answer || messages.length === 0) return;
     const head = `${dialect} ${link(chainOf(messages).at(-1) ?? '', answer)}`;
     own(this.#heads, entries.heads, head, run, HEADS_PER_RUN);
     entries.tip = head;
