@@ -12,6 +12,7 @@ import type { LoadedConfig } from './config/load.ts';
 import { detectors as allDetectors } from './detectors/_all.ts';
 import { dialects as allDialects } from './dialects/_all.ts';
 import type { JsonObject } from './domain/json.ts';
+import type { SourceFile } from './domain/source.ts';
 import { createIdentity } from './identity/identity.ts';
 import { Noses } from './pipeline/detect.ts';
 import type { Gateway } from './pipeline/gateway.ts';
@@ -19,7 +20,6 @@ import { Halting } from './pipeline/halting.ts';
 import { type Recovered, recover } from './pipeline/recover.ts';
 import { RunTokens } from './pipeline/run-tokens.ts';
 import { compilePolicy } from './policy/compile-policy.ts';
-import type { SourceFile } from './domain/source.ts';
 import type { Judge } from './policy/judge.ts';
 import type { Log } from './ports/log.ts';
 import type { Cashier } from './price/cashier.ts';
@@ -235,8 +235,8 @@ async function openRecords(
     ),
   );
   opened.add(
-    spool.subscribe(({ seq, entry }) => {
-      if (entry.kind === 'seal') store.calls.add(seq, entry);
+    spool.subscribe(({ seq, entry }, json) => {
+      if (entry.kind === 'seal') store.calls.add(seq, entry, json);
     }),
   );
   return { spool, store, shared, recovered };
