@@ -4,10 +4,12 @@ import { join } from 'node:path';
 import { openOfficeDoor } from './admin/office-door.ts';
 import { compose, type Sources } from './compose.ts';
 import type { LoadedConfig } from './config/load.ts';
+import { type WatchTimes, watchFiles } from './config/watch-files.ts';
+import type { SourceFile } from './domain/source.ts';
 import { exchange } from './pipeline/exchange.ts';
 import { turnAway } from './pipeline/turn-away.ts';
-import type { SourceFile } from './domain/source.ts';
 import type { Log } from './ports/log.ts';
+import { reloading } from './reloading.ts';
 import { openDataDoor } from './server/data-door.ts';
 import { listen } from './server/listen.ts';
 import { createLog } from './telemetry/log.ts';
@@ -16,6 +18,8 @@ export interface StartOptions {
   readonly log?: Log | undefined;
   /** start without any rule; shouted in console, log and metrics */
   readonly allowUnpoliced?: boolean | undefined;
+  /** how soon changed policies and prices are noticed */
+  readonly watch?: WatchTimes | undefined;
 }
 
 /** A gate that is listening. */
@@ -25,7 +29,10 @@ export interface Running {
   readonly policy: string;
   readonly rules: number;
   readonly recovered: { readonly lapsed: number; readonly indexed: number; readonly released: number };
-  /** Reads policies and prices again and swaps them whole; what is invalid changes nothing and is thrown. */
+  /**
+   * Reads policies and prices again and swaps them whole; what is invalid changes nothing and is thrown. Happens by itself when a file
+   * changes.
+   */
   reload(): void;
   /** Takes no new call, finishes those in flight within `limits.shutdown_s`, and closes everything. */
   stop(): Promise<void>;
@@ -34,7 +41,10 @@ export interface Running {
 /** Reads the files of a folder whose name matches, one level of bundle folders included. Throws where the folder is missing. */
 export function readYamlFiles(folder: string, name: RegExp): SourceFile[] {
   const found: SourceFile[] = [];
-  for (const entry of readdirSync(folder).sort()) {
+  // a mounted volume keeps its versions in folders with a dot
+  for (const entry of readdirSync(folder)
+    .filter((e) => !e.startsWith('.'))
+    .sort()) {
     const path = join(folder, entry);
     if (statSync(path).isDirectory()) {
       for (const inner of readdirSync(path).sort())
@@ -97,19 +107,17 @@ export async function startGateway(config: LoadedConfig, options: StartOptions =
   try {
     const data = await listen(door.server, config.listen.host, config.listen.port);
     const desk = await listen(office, config.office.host, config.office.port);
-    await house
-      .gate()
-      .spool.append({
-        kind: 'event',
-        at: house.gate().clock.now(),
-        name: 'started',
-        detail: {
-          policy: house.gate().judge.digest,
-          prices: house.gate().cashier.digest,
-          recovered: { ...house.recovered },
-        },
-      });
-    return running(config, house, door, office, log, { data, office: desk }, unpoliced);
+    await house.gate().spool.append({
+      kind: 'event',
+      at: house.gate().clock.now(),
+      name: 'started',
+      detail: {
+        policy: house.gate().judge.digest,
+        prices: house.gate().cashier.digest,
+        recovered: { ...house.recovered },
+      },
+    });
+    return running(config, house, door, office, { ...options, log }, { data, office: desk });
   } catch (error) {
     await door.drain(0);
     await closed(office);
@@ -131,45 +139,25 @@ function running(
   house: Awaited<ReturnType<typeof compose>>,
   door: ReturnType<typeof openDataDoor>,
   office: ReturnType<typeof openOfficeDoor>,
-  log: Log,
+  { log, allowUnpoliced, watch }: StartOptions & { readonly log: Log },
   places: Pick<Running, 'data' | 'office'>,
-  unpoliced: boolean,
 ): Running {
-  const { metrics, spool, clock } = house.gate();
+  // rules that vanish while the gate runs are no reason to go on without any
+  const read = (): Sources => readSources(config, (allowUnpoliced ?? false) && config.policies === undefined);
+  const reload = reloading(house, log, read);
+  const folders = [config.policies, config.pricing].filter((folder) => folder !== undefined);
+  const unwatch = watchFiles(folders, () => reload('file'), watch);
   return {
     ...places,
     policy: house.gate().judge.digest,
     rules: house.gate().judge.size,
     recovered: house.recovered,
     reload() {
-      try {
-        house.reload(readSources(config, unpoliced));
-        metrics.reload('policy', true);
-        const gate = house.gate();
-        log.info({ policy: gate.judge.digest, prices: gate.cashier.digest }, 'rules and prices were reloaded');
-        spool
-          .append({
-            kind: 'event',
-            at: clock.now(),
-            name: 'reloaded',
-            detail: { policy: gate.judge.digest, prices: gate.cashier.digest },
-          })
-          .catch((error: unknown) => {
-            log.error(
-              { error: error instanceof Error ? error.message : 'unknown' },
-              'the reload could not be recorded',
-            );
-          });
-      } catch (error) {
-        metrics.reload('policy', false);
-        log.error(
-          { error: error instanceof Error ? error.message : 'unknown' },
-          'the reload was refused; the old rules and prices stay in force',
-        );
-        throw error;
-      }
+      const refused = reload('asked');
+      if (refused) throw refused;
     },
     async stop() {
+      unwatch();
       await door.drain(config.limits.shutdown_s * 1000);
       await closed(office);
       await house.close();
