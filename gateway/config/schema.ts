@@ -18,6 +18,15 @@ const usd = z.union([z.number(), z.string()]).transform((value, ctx) => {
 const credential = z.union([
   z.strictObject({ bearer: z.string().min(1) }),
   z.strictObject({ header: z.string().regex(/^[a-z0-9-]+$/, 'a header name in lower case'), value: z.string().min(1) }),
+  z.strictObject({
+    sigv4: z.strictObject({
+      region: z.string().regex(/^[a-z0-9-]+$/, 'a region such as `us-east-1`'),
+      service: z.string().min(1).optional(),
+      access_key_id: z.string().min(1),
+      secret_access_key: z.string().min(1),
+      session_token: z.string().min(1).optional(),
+    }),
+  }),
 ]);
 
 const route = z.union([

@@ -10,13 +10,13 @@ import type { Log } from '../ports/log.ts';
 import type { Metrics } from '../ports/metrics.ts';
 import type { Runs } from '../ports/runs.ts';
 import type { Spool } from '../ports/spool.ts';
-import type { Upstream } from '../ports/upstream.ts';
+import type { Upstream, UpstreamCredential } from '../ports/upstream.ts';
 import type { Cashier } from '../price/cashier.ts';
 import type { Halting } from './halting.ts';
 import type { RunTokens } from './run-tokens.ts';
 
 /** A credential of the gate's own for an upstream; undefined: the caller's passes through. */
-export type Credential = { readonly bearer: string } | { readonly header: string; readonly value: string };
+export type Credential = UpstreamCredential;
 
 /** A further route of an upstream that the configuration lets through. */
 export interface OpenRoute {

@@ -1,5 +1,20 @@
 import type { Headers } from './dialect.ts';
 
+/** Keys that sign each request (Signature Version 4) and where they are used. */
+export interface SigningKeys {
+  readonly region: string;
+  readonly service?: string | undefined;
+  readonly access_key_id: string;
+  readonly secret_access_key: string;
+  readonly session_token?: string | undefined;
+}
+
+/** A credential of the gate's own: a bearer token, a header, or keys to sign with. */
+export type UpstreamCredential =
+  | { readonly bearer: string }
+  | { readonly header: string; readonly value: string }
+  | { readonly sigv4: SigningKeys };
+
 export interface UpstreamRequest {
   /** scheme, host and port */
   readonly origin: string;
@@ -10,7 +25,7 @@ export interface UpstreamRequest {
   readonly headers: Headers;
   /** further headers to leave out, lower case: the caller's credential where the gate has its own */
   readonly drop: readonly string[];
-  readonly credential: { readonly bearer: string } | { readonly header: string; readonly value: string } | undefined;
+  readonly credential: UpstreamCredential | undefined;
   readonly body: Uint8Array | undefined;
   readonly signal: AbortSignal;
 }

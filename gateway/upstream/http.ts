@@ -130,7 +130,7 @@ export function openUpstream(options: UpstreamOptions = {}): Upstream {
     send(request: UpstreamRequest): Promise<UpstreamReply> {
       const { pool, host } = destination(request.origin);
       const { path, method, body, signal } = request;
-      const headers = applyCredential(forwardRequestHeaders(request.headers, request), request.credential);
+      const headers = applyCredential(forwardRequestHeaders(request.headers, request), request, new Date());
       return new Promise((resolve, reject) => {
         signal.throwIfAborted();
         const exchange = new Exchange(host, signal, { resolve, reject });

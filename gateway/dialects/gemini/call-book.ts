@@ -6,7 +6,7 @@ import type { MarkedCall } from './mark.ts';
 import { PartialArgs } from './partial-args.ts';
 
 /** Slots: names of calls inside a reply; the same in a whole one and in a stream. */
-export const callSlot = (candidate: number, call: number): string => `${candidate}/call/${call}`;
+const callSlot = (candidate: number, call: number): string => `${candidate}/call/${call}`;
 
 /** One call of a candidate, as far as its pieces have come. */
 export interface OpenCall {

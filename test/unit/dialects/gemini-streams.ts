@@ -4,7 +4,7 @@ import { parseStrict } from '../../../gateway/domain/json-text.ts';
 import type { Frame, Reading, StreamReader } from '../../../gateway/ports/dialect.ts';
 
 export const PATH = '/v1beta/models/gemini-2.5-flash:generateContent';
-export const STREAM = '/v1beta/models/gemini-2.5-flash:streamGenerateContent?alt=sse';
+const STREAM = '/v1beta/models/gemini-2.5-flash:streamGenerateContent?alt=sse';
 
 const BODY = { contents: [{ role: 'user', parts: [{ text: 'hi' }] }] };
 

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import type { UpstreamCredential } from '../../../gateway/ports/upstream.ts';
 import { applyCredential } from '../../../gateway/upstream/credentials.ts';
 import { forwardReplyHeaders, forwardRequestHeaders } from '../../../gateway/upstream/headers.ts';
 
@@ -89,11 +90,33 @@ describe('forwardReplyHeaders', () => {
 });
 
 describe('applyCredential', () => {
+  const NOW = new Date('2026-01-02T03:04:05Z');
+  const to = (credential: UpstreamCredential | undefined) => ({
+    credential,
+    origin: 'https://host.example',
+    method: 'POST',
+    path: '/model/m/converse',
+    body: new Uint8Array([123, 125]),
+  });
+
+  it('signs with keys: host, kind of content, time and token', () => {
+    const sigv4 = { region: 'eu-west-1', access_key_id: 'AKID', secret_access_key: 'secret', session_token: 'tok' };
+    const signed = applyCredential({ 'content-type': 'application/json', 'x-other': '1' }, to({ sigv4 }), NOW);
+    expect(signed).toMatchObject({ 'x-other': '1', 'x-amz-date': '20260102T030405Z', 'x-amz-security-token': 'tok' });
+    expect(signed['authorization']).toMatch(
+      /^AWS4-HMAC-SHA256 Credential=AKID\/20260102\/eu-west-1\/bedrock\/aws4_request, SignedHeaders=content-type;host;x-amz-date;x-amz-security-token, Signature=[0-9a-f]{64}$/,
+    );
+    expect(JSON.stringify(signed)).not.toContain('secret');
+  });
+
   it('sets a bearer or a header, and lets the caller’s own pass', () => {
     const headers = { accept: 'x' };
-    expect(applyCredential(headers, { bearer: 'k' })).toEqual({ accept: 'x', authorization: 'Bearer k' });
-    expect(applyCredential(headers, { header: 'X-Api-Key', value: 'k' })).toEqual({ accept: 'x', 'x-api-key': 'k' });
-    expect(applyCredential(headers, undefined)).toBe(headers);
+    expect(applyCredential(headers, to({ bearer: 'k' }), NOW)).toEqual({ accept: 'x', authorization: 'Bearer k' });
+    expect(applyCredential(headers, to({ header: 'X-Api-Key', value: 'k' }), NOW)).toEqual({
+      accept: 'x',
+      'x-api-key': 'k',
+    });
+    expect(applyCredential(headers, to(undefined), NOW)).toBe(headers);
     expect(headers).toEqual({ accept: 'x' });
   });
 });
