@@ -4,11 +4,12 @@ import { compileAnchors } from './_shared/anchors.ts';
 import { CLOUD } from './secrets/cloud.ts';
 import { CODE } from './secrets/code.ts';
 import { GENERIC } from './secrets/generic.ts';
+import { SERVICES } from './secrets/hosted.ts';
 import { MODELS } from './secrets/models.ts';
 import { NAMED } from './secrets/named.ts';
 import { openBlock, PRIVATE_KEY } from './secrets/private-key.ts';
 import type { SecretRule } from './secrets/rule.ts';
-import { SERVICES } from './secrets/hosted.ts';
+import { SPOKEN } from './secrets/spoken.ts';
 import { URL_PASSWORD } from './secrets/url-password.ts';
 
 const RULES: readonly SecretRule[] = [
@@ -20,6 +21,7 @@ const RULES: readonly SecretRule[] = [
   PRIVATE_KEY,
   URL_PASSWORD,
   ...GENERIC,
+  ...SPOKEN,
 ];
 const RUN_REACH = 512;
 const LONG_REACH = 8_192;
@@ -95,7 +97,7 @@ function valueMayFollow(text: string, from: number, run: number): boolean {
   const before = at;
   skip(/[:=>]/, 3);
   if (at > before) skip(/[\\"'` \t]/, 24);
-  return at === text.length || (at > before && at >= run);
+  return at === text.length || at >= run;
 }
 
 /** True where the rule behind the anchor in [start, end) could still find something that the text's end cuts. */
