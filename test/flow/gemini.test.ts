@@ -118,6 +118,17 @@ describe('a call', () => {
     expect(written()).not.toContain('caller');
   });
 
+  it('a gateway key in the query is one', async () => {
+    await open((_request, response) => json(response, 200, {}), { config: { access: 'keys' } });
+    const response = await post(`${UNARY}?key=tg_unknown-key`);
+    expect(response.status).toBe(401);
+    expect(await response.json()).toMatchObject({
+      error: { status: 'UNAUTHENTICATED', message: expect.stringContaining('not known') as string },
+    });
+    await gate.sealed(1);
+    expect(written()).not.toContain('tg_unknown-key');
+  });
+
   it('is refused in the shape of Google APIs', async () => {
     await open((_request, response) => json(response, 200, {}));
     const response = await post(UNARY, { contents: [] });

@@ -10,6 +10,7 @@ export interface BedrockModel {
 }
 
 const PATH = /\/model\/([^/?]+)\/([a-z-]+)$/;
+const DOTTED = /(?:^|[/\\])\.{1,2}(?:[/\\]|$)/;
 const GEOGRAPHY = /^([a-z]{2,6}(?:-gov)?)\.(?=[a-z0-9-]+\.)/;
 
 /** Reads `…/model/<id>/<operation>`, the id percent-encoded or not. Throws a Fault where the path is none of these. */
@@ -17,6 +18,8 @@ export function bedrockModel(target = ''): BedrockModel {
   const match = PATH.exec(target.split('?')[0] as string);
   if (!match) throw new Fault('TG_BAD_REQUEST', '`path` must name a model: `/model/<model id>/converse`');
   const named = decoded(match[1] as string);
+  if (DOTTED.test(named))
+    throw new Fault('TG_BAD_REQUEST', 'the model in the path has dotted segments; write it plainly');
   const model = named.slice(named.lastIndexOf('/') + 1);
   return { model, region: GEOGRAPHY.exec(model)?.[1] ?? 'in_region', operation: match[2] as string };
 }

@@ -10,8 +10,8 @@ export interface Route {
 }
 
 const VERSION = /^(?:\/(v[0-9]+[a-z0-9]*)){0,2}(?=\/)/;
-const LOCATED = String.raw`(?:\/projects\/[^/?]+\/locations\/([^/?]+))?(?:\/publishers\/google)?`;
-const NAMED = String.raw`\/(models|tunedModels)\/([^/:%?]+)(?::|%3[aA])(generateContent|streamGenerateContent)`;
+const LOCATED = String.raw`(?:\/projects\/([^/?%.][^/?%]*)\/locations\/([^/?%.]+))?(?:\/publishers\/google)?`;
+const NAMED = String.raw`\/(models|tunedModels)\/([^/:%?.][^/:%?]*)(?::|%3[aA])(generateContent|streamGenerateContent)`;
 const RESOURCE = new RegExp(`${LOCATED}${NAMED}$`);
 const CLAIMED = new RegExp(`^${LOCATED}${NAMED}$`);
 
@@ -39,7 +39,7 @@ export function routeOf(target: string | undefined, headers: Headers): Route {
   }
   const mask = MASKS.find((name) => asked.has(name)) ?? (headers['x-goog-fieldmask'] && 'x-goog-fieldmask');
   if (mask) throw badRequest(mask, 'is not accepted here: without its usage a reply cannot be metered; leave it out');
-  const [, location, kind, name = '', method] = match;
+  const [, , location, kind, name = '', method] = match;
   return {
     model: kind === 'models' ? name : `${kind}/${name}`,
     stream: method === 'streamGenerateContent',

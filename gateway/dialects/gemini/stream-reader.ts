@@ -60,7 +60,7 @@ export class GeminiStreamReader implements StreamReader {
   push(chunk: Uint8Array): Frame[] {
     let bytes = chunk;
     if (!this.#framing) {
-      bytes = new Uint8Array([...this.#lead, ...chunk]);
+      bytes = this.#lead.length === 0 ? chunk : new Uint8Array([...this.#lead, ...chunk]);
       this.#framing = framingFor(bytes);
       this.#lead = this.#framing ? new Uint8Array(0) : bytes;
     }

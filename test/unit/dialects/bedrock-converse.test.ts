@@ -38,6 +38,10 @@ describe('the path', () => {
     expect(asked.bound).toMatchObject({ model, region });
   });
 
+  it.each(['/model/../converse', '/model/%2e%2e/converse', '/model/a%2F..%2Fb/converse'])('%s is refused', (path) => {
+    expect(() => ask({}, path)).toThrow(expect.objectContaining({ code: 'TG_BAD_REQUEST' }));
+  });
+
   it('an encoding nobody can read is refused', () => {
     expect(() => ask({}, '/model/%E0%A4%A/converse')).toThrow(expect.objectContaining({ code: 'TG_BAD_REQUEST' }));
   });

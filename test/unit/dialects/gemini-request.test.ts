@@ -21,6 +21,9 @@ describe('paths', () => {
     ['/v1beta/models/a/b:generateContent', false, ''],
     ['/v1beta/models/g:generateContent/x', false, ''],
     ['/x/models/g:generateContent', false, ''],
+    ['/v1beta/models/..:generateContent', false, ''],
+    ['/v1/projects/../locations/x/publishers/google/models/g:generateContent', false, ''],
+    ['/v1beta/models/g%2f..%2fx:generateContent', false, ''],
   ])('%s', (path, claimed, asked) => {
     expect(gemini.claims('POST', path)).toBe(claimed);
     expect(gemini.claims('GET', path)).toBe(false);

@@ -21,11 +21,93 @@ function usd(
   return nanoToUsd(cost.total);
 }
 
-test('the providers of the first two issues are there', () => {
-  expect(SHIPPED.providers).toEqual(['anthropic', 'deepseek', 'google', 'groq', 'mistral', 'openai', 'xai']);
+test('the providers that are spoken natively are there', () => {
+  const native = ['anthropic', 'azure', 'bedrock', 'deepseek', 'google', 'groq', 'mistral', 'openai', 'xai'];
+  expect(SHIPPED.providers).toEqual(expect.arrayContaining(native));
 });
 
 test.each<[string, string, string, string, Leaves, Omit<UsageEntry, 'leaves'>, string]>([
+  [
+    "Bedrock's global profile is the base",
+    'bedrock',
+    'global.anthropic.claude-sonnet-4-5-20250929-v1:0',
+    '2026-11-22',
+    { input: M / 10 },
+    { region: 'global' },
+    '0.3',
+  ],
+  [
+    'a geography costs a tenth more',
+    'bedrock',
+    'eu.anthropic.claude-sonnet-4-5-20250929-v1:0',
+    '2026-11-22',
+    { input: M / 10 },
+    { region: 'eu' },
+    '0.33',
+  ],
+  [
+    'so does the bare id',
+    'bedrock',
+    'anthropic.claude-sonnet-4-5-20250929-v1:0',
+    '2026-11-22',
+    { input: M / 10 },
+    { region: 'in_region' },
+    '0.33',
+  ],
+  [
+    'cache reads on Bedrock are outside the input',
+    'bedrock',
+    'global.anthropic.claude-sonnet-4-5-20250929-v1:0',
+    '2026-11-22',
+    { cache_read: M / 10, cache_write_1h: 1000 },
+    { region: 'global' },
+    '0.036',
+  ],
+  [
+    'a model with one price everywhere',
+    'bedrock',
+    'us.meta.llama3-3-70b-instruct-v1:0',
+    '2026-11-22',
+    { input: M, output: M },
+    { region: 'us' },
+    '1.44',
+  ],
+  [
+    'Azure, by the dated id that a reply names',
+    'azure',
+    'gpt-4o-2024-08-06',
+    '2026-11-22',
+    { input: M, cache_read: M, output: M },
+    {},
+    '13.75',
+  ],
+  [
+    'a grounded prompt before Gemini 3',
+    'google',
+    'gemini-2.5-flash',
+    '2026-11-22',
+    { input: M },
+    { fees: { grounded_prompt: 1, web_search: 3 } },
+    '0.335',
+  ],
+  [
+    'each query since',
+    'google',
+    'gemini-3-flash-preview',
+    '2026-11-22',
+    { input: M },
+    { fees: { grounded_prompt: 1, web_search: 3 } },
+    '0.542',
+  ],
+  [
+    'provisioned throughput is paid for beforehand',
+    'google',
+    'gemini-2.5-flash',
+    '2026-11-22',
+    { input: M, output: M },
+    { tier: 'provisioned_throughput' },
+    '0',
+  ],
   ['a 1 h write is twice input', 'anthropic', 'claude-opus-5-5', '2026-11-22', { cache_write_1h: M }, {}, '8'],
   [
     'cache reads are not a tenth everywhere',
