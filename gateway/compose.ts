@@ -25,7 +25,7 @@ import type { Log } from './ports/log.ts';
 import type { Cashier } from './price/cashier.ts';
 import { compilePrices } from './price/compile.ts';
 import { type EmbeddedStore, openEmbedded } from './stores/embedded/open-embedded.ts';
-import type { RedisStore } from './stores/redis/open-redis.ts';
+import type { RedisDesk, RedisStore } from './stores/redis/open-redis.ts';
 import { createIds, systemClock } from './telemetry/clock.ts';
 import { createMetrics } from './telemetry/metrics.ts';
 import { openUpstream } from './upstream/http.ts';
@@ -284,4 +284,11 @@ async function startShippers(
     shippers.push(
       await startShipper({ spool, sink, cursorFile: join(config.state, `cursor-${sink.name}.json`), metrics, log }),
     );
+}
+
+/** Keys and halts that gateways share, for commands beside them; undefined where the configuration has no shared store. */
+export async function openSharedDesk({ store }: LoadedConfig, log: Log): Promise<RedisDesk | undefined> {
+  if (!store) return undefined;
+  const { openRedisDesk } = await import('./stores/redis/open-redis.ts');
+  return openRedisDesk(store.redis, { clock: systemClock(), log, timeoutMs: store.timeout_ms });
 }

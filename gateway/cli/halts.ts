@@ -1,9 +1,11 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { Argument, Command } from 'commander';
+import { openSharedDesk } from '../compose.ts';
 import type { Halt, HaltKind } from '../stores/embedded/halts.ts';
 import { openHalts } from '../stores/embedded/open-embedded.ts';
 import { systemClock } from '../telemetry/clock.ts';
+import { createLog } from '../telemetry/log.ts';
 import { configAt, configOption, jsonOption } from './config-file.ts';
 import { CommandFailure, columns, print } from './terminal.ts';
 
@@ -18,7 +20,7 @@ export function haltsCommand(): Command {
     .description('runs, agents and humans that a rule halted')
     .addOption(configOption())
     .addOption(jsonOption())
-    .action((options: Options) => withHalts(options, (halts) => show(halts.list(), options.json ?? false)));
+    .action((options: Options) => withHalts(options, async (halts) => show(await halts.list(), options.json ?? false)));
   const lift = new Command('lift')
     .description('let it go on; works at once in a running gate')
     .addArgument(new Argument('<kind>').choices(['run', 'agent', 'human']))
@@ -26,10 +28,10 @@ export function haltsCommand(): Command {
     .addOption(configOption())
     .addOption(jsonOption())
     .action((kind: HaltKind, id: string, options: Options) =>
-      withHalts(options, (halts) => {
-        if (!halts.list().some((halt) => halt.kind === kind && halt.id === id))
+      withHalts(options, async (halts) => {
+        if (!(await halts.list()).some((halt) => halt.kind === kind && halt.id === id))
           throw new CommandFailure(1, `no ${kind} \`${id}\` is halted; \`tollgate halts list\` shows what is`);
-        halts.lift(kind, id);
+        await halts.lift(kind, id);
         print(options.json ? { lifted: { kind, id } } : `${kind} \`${id}\` may go on`);
       }),
     );
@@ -38,15 +40,23 @@ export function haltsCommand(): Command {
   return command;
 }
 
-function withHalts({ config }: Options, use: (halts: ReturnType<typeof openHalts>['halts']) => void): void {
-  const file = join(configAt(config).state, 'tollgate.db');
-  if (!existsSync(file))
+/** Halts of this gateway, or of all that share its store. */
+interface HaltStore {
+  list(): readonly Halt[] | Promise<readonly Halt[]>;
+  lift(kind: HaltKind, id: string): boolean | Promise<boolean>;
+}
+
+async function withHalts({ config }: Options, use: (halts: HaltStore) => Promise<void>): Promise<void> {
+  const loaded = configAt(config);
+  const file = join(loaded.state, 'tollgate.db');
+  const shared = await openSharedDesk(loaded, createLog({ level: 'silent' }));
+  if (!shared && !existsSync(file))
     throw new CommandFailure(1, `nothing is recorded at \`${file}\` yet; start the gate with \`tollgate serve\``);
-  const opened = openHalts(file, systemClock());
+  const opened = shared ?? openHalts(file, systemClock());
   try {
-    use(opened.halts);
+    await use(opened.halts);
   } finally {
-    opened.close();
+    await opened.close();
   }
 }
 

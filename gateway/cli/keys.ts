@@ -2,12 +2,14 @@ import { randomBytes } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { Command } from 'commander';
+import { openSharedDesk } from '../compose.ts';
 import { epochMs } from '../domain/scalars.ts';
 import { KEY_PREFIX, keyHash } from '../identity/api-key.ts';
 import { safeId } from '../identity/attribution.ts';
 import type { KeyRecord, Keys } from '../ports/keys.ts';
 import { openKeys } from '../stores/embedded/open-embedded.ts';
 import { createIds, systemClock } from '../telemetry/clock.ts';
+import { createLog } from '../telemetry/log.ts';
 import { configAt, configOption, jsonOption } from './config-file.ts';
 import { CommandFailure, columns, print } from './terminal.ts';
 
@@ -59,13 +61,14 @@ export function keysCommand(): Command {
 }
 
 async function withKeys(config: string, use: (keys: Keys) => Promise<void>): Promise<void> {
-  const { state } = configAt(config);
-  mkdirSync(state, { recursive: true, mode: 0o700 });
-  const opened = openKeys(join(state, 'tollgate.db'));
+  const loaded = configAt(config);
+  mkdirSync(loaded.state, { recursive: true, mode: 0o700 });
+  const shared = await openSharedDesk(loaded, createLog({ level: 'silent' }));
+  const opened = shared ?? openKeys(join(loaded.state, 'tollgate.db'));
   try {
     await use(opened.keys);
   } finally {
-    opened.close();
+    await opened.close();
   }
 }
 

@@ -73,6 +73,15 @@ export function callsContract(name: string, open: () => Promise<OpenCalls>): voi
       expect(store.calls.list({ limit: 10 })).toEqual(entries.toReversed());
     });
 
+    it('finds the receipt of one call by its id, and nothing for another', async () => {
+      calls.add(1, receipt(1));
+      calls.add(2, receipt(2));
+      expect(calls.find(receipt(2).id)).toEqual(receipt(2));
+      expect(calls.find(receipt(3).id)).toBeUndefined();
+      store = await store.reopen();
+      expect(store.calls.find(receipt(1).id)).toEqual(receipt(1));
+    });
+
     it('keeps the provider’s own picodollars whole', () => {
       const usage = { entries: [], certainty: 'exact', reported: pico(9_007_199_254_740_993n) } as const;
       calls.add(1, receipt(1, { usage }));

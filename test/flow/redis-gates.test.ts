@@ -4,6 +4,9 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { usdToNano } from '../../gateway/domain/money.ts';
 import { epochMs, nano } from '../../gateway/domain/scalars.ts';
+import { openRedisDesk } from '../../gateway/stores/redis/open-redis.ts';
+import { systemClock } from '../../gateway/telemetry/clock.ts';
+import { createLog } from '../../gateway/telemetry/log.ts';
 import { startTestGate, type TestGate } from '../support/gate.ts';
 import { startRedis, type TestRedis } from '../support/redis-server.ts';
 import { account, openShared, until } from '../support/shared-store.ts';
@@ -154,6 +157,14 @@ describe('two gates and one redis', () => {
     expect((await ask(one, body(10, 'c'))).status).toBe(403);
     await until(async () => (await ask(two, body(10, 'd'))).status === 403, 'the other gate heard of the halt', 2_000);
     expect((await ask(two, body(10, 'e'), 'other')).status).toBe(200);
+    // an operator lifts it beside both
+    const desk = await openRedisDesk(redis.url, { clock: systemClock(), log: createLog({ level: 'silent' }) });
+    expect(await desk.halts.list()).toMatchObject([{ kind: 'run', id: 'local/open/r' }]);
+    expect(await desk.halts.lift('run', 'local/open/r')).toBe(true);
+    expect(await desk.halts.lift('run', 'local/open/r')).toBe(false);
+    await desk.close();
+    const words = async (): Promise<string> => (await ask(one, body(10, 'f'))).text();
+    await until(async () => (await words()).includes('three steps are enough'), 'the rule speaks again', 2_000);
   });
 });
 

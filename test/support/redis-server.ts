@@ -36,7 +36,7 @@ export function redisBinary(): string {
   throw new Error('neither `redis-server` nor `valkey-server` is installed; run `bash .ci/setup`');
 }
 
-export async function freePort(): Promise<number> {
+async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address() as { port: number };

@@ -10,7 +10,7 @@ import { gatewayId } from './gateway-id.ts';
 import { RedisKeys } from './keys.ts';
 import { RedisLedger } from './ledger.ts';
 import { connect, connectCluster, Link, Unreachable } from './link.ts';
-import { SharedHalts } from './shared-halts.ts';
+import { type SharedHalt, SharedHalts } from './shared-halts.ts';
 import { SharedRuns } from './shared-runs.ts';
 import { Tenants } from './tenants.ts';
 
@@ -67,7 +67,7 @@ export async function openRedis(url: string, options: RedisOptions): Promise<Red
         log.error({ call, error: messageOf(error) }, 'the shared ledger did not take a settlement'),
     });
     link.onBack(() => void ledger.deliver());
-    const halts = new SharedHalts(link, log);
+    const halts = new SharedHalts(link, log, clock);
     await halts.start();
     const runs = new SharedRuns(options.runs, link, halts, gateway);
     return {
@@ -89,13 +89,29 @@ export async function openRedis(url: string, options: RedisOptions): Promise<Red
   }
 }
 
-/** Opens only the keys. Throws a Fault (`TG_LEDGER_UNAVAILABLE`). */
-export async function openRedisKeys(
+/** What an operator may do beside running gateways. */
+export interface RedisDesk {
+  readonly keys: Keys;
+  readonly halts: {
+    /** longest halted first */
+    list(): Promise<readonly SharedHalt[]>;
+    /** False where there is none; running gateways take notice at once. */
+    lift(kind: SharedHalt['kind'], id: string): Promise<boolean>;
+  };
+  close(): Promise<void>;
+}
+
+/** Opens keys and halts only. Throws a Fault (`TG_LEDGER_UNAVAILABLE`) where Redis cannot be reached. */
+export async function openRedisDesk(
   url: string,
   options: Pick<RedisOptions, 'clock' | 'log' | 'timeoutMs'>,
-): Promise<{ readonly keys: Keys; close(): Promise<void> }> {
+): Promise<RedisDesk> {
   const link = await open(url, options, options.timeoutMs ?? 1_000);
-  return { keys: new RedisKeys(link, options.clock), close: () => link.close() };
+  return {
+    keys: new RedisKeys(link, options.clock),
+    halts: new SharedHalts(link, options.log, options.clock),
+    close: () => link.close(),
+  };
 }
 
 async function open(

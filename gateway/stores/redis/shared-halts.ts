@@ -1,8 +1,17 @@
 import { type Cluster, Redis } from 'ioredis';
+import { type EpochMs, epochMs } from '../../domain/scalars.ts';
+import type { Clock } from '../../ports/clock.ts';
 import type { Log } from '../../ports/log.ts';
 import type { Link } from './link.ts';
 
 type HaltKind = 'run' | 'agent' | 'human';
+
+export interface SharedHalt {
+  readonly kind: HaltKind;
+  /** `<tenant>/<key>/<run>`, `<tenant>/<agent>` or `<tenant>/<human>` */
+  readonly id: string;
+  readonly at: EpochMs;
+}
 
 const HALTS = 'tollgate:halts';
 const NEWS = 'tollgate:halts:news';
@@ -11,12 +20,13 @@ const REFRESH_MS = 1_000;
 const named = (kind: HaltKind, id: string): string => `${kind} ${id}`;
 
 /**
- * Halts of all gateways: a set in Redis, its changes told at once, and read whole every second for what was not heard. A halt made
+ * Halts of all gateways: a hash in Redis, by name, its changes told at once, and read whole every second for what was not heard. A halt made
  * here while Redis is away is told when it is back.
  */
 export class SharedHalts {
   readonly #link: Link;
   readonly #log: Log;
+  readonly #clock: Clock;
   #halted: ReadonlySet<string> = new Set();
   /** made here and not yet told */
   readonly #untold = new Set<string>();
@@ -25,9 +35,10 @@ export class SharedHalts {
   #reading: Promise<void> | undefined;
   #closed = false;
 
-  constructor(link: Link, log: Log) {
+  constructor(link: Link, log: Log, clock: Clock) {
     this.#link = link;
     this.#log = log;
+    this.#clock = clock;
   }
 
   /** Throws Unreachable where the set cannot be read. */
@@ -58,11 +69,21 @@ export class SharedHalts {
     void this.refresh();
   }
 
+  /** Longest halted first. Throws Unreachable. */
+  async list(): Promise<readonly SharedHalt[]> {
+    const found = await this.#link.ask(() => this.#link.client.hgetall(HALTS));
+    const halts = Object.entries(found).map(([name, at]): SharedHalt => {
+      const space = name.indexOf(' ');
+      return { kind: name.slice(0, space) as HaltKind, id: name.slice(space + 1), at: epochMs(Number(at)) };
+    });
+    return halts.sort((a, b) => a.at - b.at);
+  }
+
   /** False where no gateway knew of it. Throws Unreachable. */
   async lift(kind: HaltKind, id: string): Promise<boolean> {
     const name = named(kind, id);
     const told = this.#untold.delete(name);
-    const removed = await this.#link.ask(() => this.#link.client.srem(HALTS, name));
+    const removed = await this.#link.ask(() => this.#link.client.hdel(HALTS, name));
     await this.#link.ask(() => this.#link.client.publish(NEWS, ''));
     await this.#read();
     return told || removed === 1;
@@ -89,14 +110,14 @@ export class SharedHalts {
   async #tell(): Promise<void> {
     const names = [...this.#untold];
     if (names.length === 0) return;
-    await this.#link.ask(() => this.#link.client.sadd(HALTS, ...names));
+    for (const name of names) await this.#link.ask(() => this.#link.client.hsetnx(HALTS, name, this.#clock.now()));
     await this.#link.ask(() => this.#link.client.publish(NEWS, ''));
     this.#halted = new Set([...this.#halted, ...names]);
     for (const name of names) this.#untold.delete(name);
   }
 
   async #read(): Promise<void> {
-    this.#halted = new Set(await this.#link.ask(() => this.#link.client.smembers(HALTS)));
+    this.#halted = new Set(await this.#link.ask(() => this.#link.client.hkeys(HALTS)));
   }
 
   #warn(error: unknown): void {
