@@ -108,7 +108,7 @@ const sameRule = (a: CompiledRule, b: CompiledRule): boolean =>
   a.unless?.text === b.unless?.text &&
   a.verdict === b.verdict &&
   a.detectors.join() === b.detectors.join() &&
-  (a.needs === undefined) === (b.needs === undefined) &&
+  a.needs?.names.join() === b.needs?.names.join() &&
   JSON.stringify(a.changes) === JSON.stringify(b.changes);
 
 /** True where every call the second rule selects is selected by the first. */

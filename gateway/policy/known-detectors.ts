@@ -12,6 +12,8 @@ export interface KnownDetector {
 export interface FindingFilter {
   /** the detectors that have to look */
   readonly detectors: readonly string[];
+  /** as the rule names them */
+  readonly names: readonly string[];
   readonly covers: (finding: PlacedFinding) => boolean;
 }
 
@@ -42,6 +44,7 @@ export function findingFilter(names: readonly string[], known: readonly KnownDet
   }
   return {
     detectors: [...detectors].sort(),
+    names,
     covers: ({ kind, status }) => {
       if (status === 'found') return kinds.has(kind) || globs.some((g) => globMatches(g, kind));
       const owners = ownersOf(kind, known);
