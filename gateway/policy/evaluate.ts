@@ -11,7 +11,7 @@ import type { FindingFilter } from './known-detectors.ts';
 import { type DenyingDefault, isAbout } from './layers.ts';
 import { Collector, RuleIndex } from './match.ts';
 import { IRRELEVANT, relevanceOf } from './relevance.ts';
-import { selects } from './selectors.ts';
+import { isSettled, selects } from './selectors.ts';
 import type { ToolCatalogue } from './tool-catalogue.ts';
 
 /** Steps one condition may take, and all conditions of one evaluation together. */
@@ -36,6 +36,8 @@ export class RulesJudge implements Judge {
   readonly #index: RuleIndex;
   readonly #candidates: Collector;
   readonly #context: EvalContext;
+  /** by rule: 1 where the index has looked at all it selects by */
+  readonly #settled: Uint8Array;
   #steps = 0;
 
   constructor(parts: JudgeParts) {
@@ -44,6 +46,7 @@ export class RulesJudge implements Judge {
     this.size = parts.rules.length;
     this.#index = new RuleIndex(parts.rules);
     this.#candidates = new Collector(parts.rules.length);
+    this.#settled = Uint8Array.from(parts.rules, (rule) => (isSettled(rule.selectors) ? 1 : 0));
     this.#context = new EvalContext(parts.tools);
   }
 
@@ -81,10 +84,14 @@ export class RulesJudge implements Judge {
     this.#index.collect(selection, found);
     this.#context.begin(snapshot);
     this.#steps = EVALUATION_STEPS;
+    const { rules } = this.#parts;
+    const settled = this.#settled;
+    const { now } = snapshot;
     let matches: Match[] | undefined;
     for (let i = 0; i < found.length; i += 1) {
-      const rule = this.#parts.rules[found.rules[i] as number] as CompiledRule;
-      if (rule.expiresAt <= snapshot.now || !selects(rule.selectors, selection)) continue;
+      const number = found.rules[i] as number;
+      const rule = rules[number] as CompiledRule;
+      if (rule.expiresAt <= now || (settled[number] !== 1 && !selects(rule.selectors, selection))) continue;
       const answer = this.#ask(rule, snapshot);
       if (answer === false) continue;
       matches ??= [];

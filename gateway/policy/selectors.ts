@@ -43,6 +43,10 @@ const any = (patterns: readonly Glob[], name: string): boolean => {
   return false;
 };
 
+/** True where what the index looks at is all the rule selects by: what it finds needs no second look. */
+export const isSettled = ({ by, groups }: Selectors): boolean =>
+  groups === undefined && by.length <= 1 && by.every(({ globs }) => globs.every((g) => g.kind !== 'general'));
+
 /** True where every selector of the rule fits; what is unknown fits none. */
 export function selects(rule: Selectors, selection: Selection): boolean {
   if (rule.by.length === 0 && rule.groups === undefined) return true;
