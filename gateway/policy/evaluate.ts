@@ -5,6 +5,7 @@ import { ALLOWED, type RuntimeError, type Verdict } from '../domain/verdict.ts';
 import type { CompiledRule } from './compiled-rule.ts';
 import { conclude, type Match } from './conclude.ts';
 import { Broken, OUT_OF_STEPS } from './condition/cel-value.ts';
+import type { Condition } from './condition/compile-condition.ts';
 import { EvalContext } from './condition/eval-context.ts';
 import type { Judge, Relevance, Selection, Sha256 } from './judge.ts';
 import type { FindingFilter } from './known-detectors.ts';
@@ -36,8 +37,8 @@ export class RulesJudge implements Judge {
   readonly #index: RuleIndex;
   readonly #candidates: Collector;
   readonly #context: EvalContext;
-  /** by rule: 1 where the index has looked at all it selects by */
-  readonly #settled: Uint8Array;
+  /** by rule: its one condition, where that is all there is left to ask once the index has found it */
+  readonly #plain: readonly (Condition | undefined)[];
   #steps = 0;
 
   constructor(parts: JudgeParts) {
@@ -46,7 +47,7 @@ export class RulesJudge implements Judge {
     this.size = parts.rules.length;
     this.#index = new RuleIndex(parts.rules);
     this.#candidates = new Collector(parts.rules.length);
-    this.#settled = Uint8Array.from(parts.rules, (rule) => (isSettled(rule.selectors) ? 1 : 0));
+    this.#plain = parts.rules.map((rule) => (isPlain(rule) ? rule.when : undefined));
     this.#context = new EvalContext(parts.tools);
   }
 
@@ -85,18 +86,17 @@ export class RulesJudge implements Judge {
     this.#context.begin(snapshot);
     this.#steps = EVALUATION_STEPS;
     const { rules } = this.#parts;
-    const settled = this.#settled;
-    const { now } = snapshot;
+    const plain = this.#plain;
     let matches: Match[] | undefined;
     for (let i = 0; i < found.length; i += 1) {
       const number = found.rules[i] as number;
-      const rule = rules[number] as CompiledRule;
-      if (rule.expiresAt <= now || (settled[number] !== 1 && !selects(rule.selectors, selection))) continue;
-      const answer = this.#ask(rule, snapshot);
+      const condition = plain[number];
+      const answer =
+        condition === undefined ? this.#ask(rules[number] as CompiledRule, snapshot, selection) : this.#test(condition);
       if (answer === false) continue;
       matches ??= [];
       matches.push({
-        rule,
+        rule: rules[number] as CompiledRule,
         broken: answer === true ? undefined : answer,
         error: answer === true ? undefined : errorOf(answer),
       });
@@ -107,7 +107,8 @@ export class RulesJudge implements Judge {
   }
 
   /** Asks `detect`, `when` and `unless` of a rule; an answer that is certain whatever broke is an answer. */
-  #ask(rule: CompiledRule, snapshot: Snapshot): boolean | Broken {
+  #ask(rule: CompiledRule, snapshot: Snapshot, selection: Selection): boolean | Broken {
+    if (rule.expiresAt <= snapshot.now || !selects(rule.selectors, selection)) return false;
     if (
       rule.needs !== undefined &&
       !snapshot.findings.some(rule.verdict === 'allow' ? certain(rule.needs) : rule.needs.covers)
@@ -120,19 +121,25 @@ export class RulesJudge implements Judge {
     return when === true && unless === false ? true : when instanceof Broken ? when : unless;
   }
 
-  #test(condition: NonNullable<CompiledRule['when']>): boolean | Broken {
+  #test(condition: Condition): boolean | Broken {
     const context = this.#context;
     const allowance = Math.min(this.#steps, CONDITION_STEPS);
-    let answer: boolean | Broken;
     try {
-      answer = condition.test(context, allowance);
+      const answer = condition.test(context, allowance);
+      this.#steps -= context.left > 0 ? allowance - context.left : allowance;
+      return answer;
     } catch {
-      answer = THREW;
+      this.#steps -= allowance;
+      return THREW;
     }
-    this.#steps -= context.left > 0 ? allowance - context.left : allowance;
-    return answer;
   }
 }
+
+const isPlain = (rule: CompiledRule): boolean =>
+  isSettled(rule.selectors) &&
+  rule.needs === undefined &&
+  rule.unless === undefined &&
+  rule.expiresAt === Number.POSITIVE_INFINITY;
 
 /** A failed detector counts as a finding, except for a rule that allows. */
 const certain =

@@ -86,12 +86,18 @@ export class Collector {
 
   addAll(rules: readonly number[] | undefined): void {
     if (rules === undefined) return;
-    for (const rule of rules) {
-      if (this.#seen[rule] === this.#lookup) continue;
-      this.#seen[rule] = this.#lookup;
-      this.rules[this.length] = rule;
-      this.length += 1;
+    const seen = this.#seen;
+    const lookup = this.#lookup;
+    const found = this.rules;
+    let { length } = this;
+    for (let i = 0; i < rules.length; i += 1) {
+      const rule = rules[i] as number;
+      if (seen[rule] === lookup) continue;
+      seen[rule] = lookup;
+      found[length] = rule;
+      length += 1;
     }
+    this.length = length;
   }
 }
 
