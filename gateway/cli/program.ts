@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { checkCommand } from './check.ts';
+import { explainCommand } from './explain.ts';
 import { haltsCommand } from './halts.ts';
 import { keysCommand } from './keys.ts';
 import { priceCommand } from './price.ts';
@@ -37,6 +38,7 @@ export function createProgram(): Command {
     serveCommand(),
     tailCommand(),
     runsCommand(),
+    explainCommand(),
     checkCommand(),
     testCommand(),
     priceCommand(),

@@ -77,4 +77,15 @@ export const MIGRATIONS: readonly string[] = [
     PRIMARY KEY (kind, id)
   ) STRICT, WITHOUT ROWID;
   `,
+  `
+  CREATE TABLE run_labels (
+    tenant TEXT NOT NULL,
+    key    TEXT NOT NULL,
+    run    TEXT NOT NULL,
+    label  TEXT NOT NULL,
+    at     INTEGER NOT NULL,
+    PRIMARY KEY (tenant, key, run, label)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX run_labels_by_time ON run_labels (at);
+  `,
 ];

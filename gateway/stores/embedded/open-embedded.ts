@@ -9,6 +9,7 @@ import { Halts } from './halts.ts';
 import { History } from './history.ts';
 import { EmbeddedKeys } from './keys.ts';
 import { EmbeddedLedger } from './ledger.ts';
+import { RunLabels } from './run-labels.ts';
 import { EmbeddedRuns } from './runs.ts';
 
 const DAY_MS = 86_400_000;
@@ -62,7 +63,9 @@ function assemble(path: string, options: EmbeddedOptions, owner: { release(): vo
   commits.join(book);
   commits.join(calls);
   const bounds = { perSpace: options.runsPerSpace ?? 1_000, total: options.runs ?? 10_000 };
-  const runs = new EmbeddedRuns((space, run) => calls.past(space, run), new Halts(db, () => clock.now()), bounds);
+  const labels = new RunLabels(db, clock.now(), keepMs);
+  const halts = new Halts(db, () => clock.now());
+  const runs = new EmbeddedRuns((space, run) => calls.past(space, run), halts, labels, bounds);
   let open = true;
   const close = (): void => {
     if (!open) return;

@@ -87,9 +87,11 @@ export class RunLog {
     while ((this.#pace[0]?.second ?? second) <= second - VELOCITY_S) this.#pace.shift();
   }
 
-  label(labels: readonly string[]): void {
-    const fresh = labels.filter((label) => !this.#labels.includes(label));
-    if (fresh.length > 0) this.#labels = [...new Set([...this.#labels, ...fresh])];
+  /** Returns those it did not have. */
+  label(labels: readonly string[]): readonly string[] {
+    const fresh = [...new Set(labels)].filter((label) => !this.#labels.includes(label));
+    if (fresh.length > 0) this.#labels = [...this.#labels, ...fresh];
+    return fresh;
   }
 
   sight({ tool, key }: ToolSighting): void {

@@ -3,6 +3,7 @@ import type { RunFacts } from '../../domain/snapshot.ts';
 import type { Conversation, RunSpace, Runs, RunUpdate, StepTicket, ToolSighting } from '../../ports/runs.ts';
 import { ConversationIndex } from './conversation-index.ts';
 import type { HaltKind, Halts } from './halts.ts';
+import type { RunLabels } from './run-labels.ts';
 import { RunLog, type RunPast } from './run-log.ts';
 
 const RETRY_MS = 10 * 60_000;
@@ -36,11 +37,12 @@ interface Space {
 
 /**
  * Runs in memory, the latest per space; beyond the bounds the longest unused is forgotten. A run met again after a restart or
- * after being forgotten gets its steps and its spending back from `past`; its labels and its log of tools start anew.
+ * after being forgotten gets its steps and its spending back from `past`, and its labels; its log of tools starts anew.
  */
 export class EmbeddedRuns implements Runs {
   readonly #past: (space: RunSpace, run: string) => RunPast | undefined;
   readonly #halts: Halts;
+  readonly #labels: RunLabels;
   readonly #bounds: RunBounds;
   /** least recently used first */
   readonly #spaces = new Map<string, Space>();
@@ -48,9 +50,15 @@ export class EmbeddedRuns implements Runs {
   /** the run used last: a call asks for its own many times in a row */
   #last: { readonly tenant: string; readonly key: string; readonly id: string; readonly run: Run } | undefined;
 
-  constructor(past: (space: RunSpace, run: string) => RunPast | undefined, halts: Halts, bounds: RunBounds) {
+  constructor(
+    past: (space: RunSpace, run: string) => RunPast | undefined,
+    halts: Halts,
+    labels: RunLabels,
+    bounds: RunBounds,
+  ) {
     this.#past = past;
     this.#halts = halts;
+    this.#labels = labels;
     this.#bounds = bounds;
   }
 
@@ -100,7 +108,8 @@ export class EmbeddedRuns implements Runs {
   label(space: RunSpace, run: string, labels: readonly string[], at: EpochMs): void {
     const { log } = this.#run(space, run);
     log.begin(at);
-    log.label(labels);
+    const fresh = log.label(labels);
+    if (fresh.length > 0) this.#labels.add(space, run, fresh, at);
   }
 
   halt(kind: HaltKind, id: string): void {
@@ -152,6 +161,7 @@ export class EmbeddedRuns implements Runs {
       return known;
     }
     const run = { log: new RunLog(id, this.#past(space, id)), asked: new Map(), parts: new Set<string>() };
+    run.log.label(this.#labels.of(space, id));
     runs.set(id, run);
     this.#size += 1;
     if (runs.size > this.#bounds.perSpace) this.#forgetOldest(nameOf(space));
