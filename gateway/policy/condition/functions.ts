@@ -103,7 +103,7 @@ export const FUNCTIONS: readonly CelFunction[] = [
       'the text begins with the other',
       (c, a, b) => c.spend(text(b).length >> 6) && text(a).startsWith(text(b)),
     ),
-    withLiteral: (literal) => (_, a) => text(a).startsWith(literal),
+    withLiteral: beginning,
   },
   {
     ...method(
@@ -111,7 +111,7 @@ export const FUNCTIONS: readonly CelFunction[] = [
       'the text ends with the other',
       (c, a, b) => c.spend(text(b).length >> 6) && text(a).endsWith(text(b)),
     ),
-    withLiteral: (literal) => (_, a) => text(a).endsWith(literal),
+    withLiteral: ending,
   },
   {
     ...method('contains', 'the other text stands somewhere in the text', (c, a, b) =>
@@ -258,4 +258,19 @@ function dayOfYear(d: Date): number {
 function matching(literal: string): Work {
   const pattern = compilePattern(literal);
   return (c, a) => (c.spend(text(a).length >> 4) ? pattern.test(text(a)) : TOO_MANY_STEPS);
+}
+
+/** One character that differs settles most texts: the last one of a beginning, the first one of an end. */
+function beginning(literal: string): Work {
+  const last = literal.length - 1;
+  const unit = literal.charCodeAt(last);
+  if (last < 0) return () => true;
+  return (_, a) => text(a).charCodeAt(last) === unit && text(a).startsWith(literal);
+}
+
+function ending(literal: string): Work {
+  const { length } = literal;
+  const unit = literal.charCodeAt(0);
+  if (length === 0) return () => true;
+  return (_, a) => text(a).charCodeAt(text(a).length - length) === unit && text(a).endsWith(literal);
 }
