@@ -3,6 +3,7 @@ import { join, resolve } from 'node:path';
 import { Command, InvalidArgumentError } from 'commander';
 import { cashierOf } from '../compose.ts';
 import { nanoToUsd, picoToUsd } from '../domain/money.ts';
+import type { Cost } from '../domain/pricing.ts';
 import { epochMs } from '../domain/scalars.ts';
 import type { Usage } from '../domain/usage.ts';
 import type { Cashier } from '../price/cashier.ts';
@@ -32,12 +33,20 @@ function count(text: string): number {
   return value;
 }
 
+interface Priced {
+  readonly provider: string;
+  readonly cost: Cost;
+}
+
+/** Tables of those who sell other makers' models; asked last. */
+const RESELLERS = ['azure', 'bedrock'];
+
 /** `tollgate price`: what usage costs, line by line. Exit 1 where no price is known. */
 export function priceCommand(): Command {
   return new Command('price')
     .description('what a call costs, by the price table that the gate uses')
     .requiredOption('-m, --model <id>', 'the model as the provider names it')
-    .option('-p, --provider <name>', 'the price table; default: every one that knows the model')
+    .option('-p, --provider <name>', 'the price table; default: the maker’s own')
     .option('--input <tokens>', 'input that no cache served', count, 0)
     .option('--output <tokens>', 'output, reasoning left out', count, 0)
     .option('--reasoning <tokens>', 'reasoning beside the output', count, 0)
@@ -81,7 +90,9 @@ function explain(options: Options): void {
       `no price table is called \`${options.provider}\`; known are ${cashier.providers.join(', ')}`,
     );
   }
-  const asked = options.provider === undefined ? cashier.providers : [options.provider];
+  const makers = cashier.providers.filter((name) => !RESELLERS.includes(name));
+  const all = [...makers, ...cashier.providers.filter((name) => RESELLERS.includes(name))];
+  const asked = options.provider === undefined ? all : [options.provider];
   const priced = asked
     .map((provider) => ({ provider, cost: cashier.cost(provider, options.model, usage, epochMs(at)) }))
     .filter(({ cost }) => cost.status !== 'unpriced');
@@ -90,24 +101,20 @@ function explain(options: Options): void {
       1,
       `no price is known for model \`${options.model}\` at ${new Date(at).toISOString()}; an unknown price is never zero`,
     );
-  for (const { provider, cost } of priced) {
-    const lines = cost.lines.map((line) => ({ leaf: line.leaf, count: line.count, usd: picoToUsd(line.amount) }));
-    if (options.json)
-      print({
-        provider,
-        model: options.model,
-        status: cost.status,
-        cost_usd: nanoToUsd(cost.total),
-        lines,
-        table: cost.table,
-      });
-    else {
-      print(`${provider} / ${options.model}: $${nanoToUsd(cost.total)} (${cost.status})`);
-      for (const line of columns(
-        lines.filter((l) => l.count > 0).map((l) => [`  ${l.leaf}`, String(l.count), `$${l.usd}`]),
-        [1, 2],
-      ))
-        print(line);
-    }
+  const [{ provider, cost }, ...others] = priced as [Priced, ...Priced[]];
+  const lines = cost.lines.map((line) => ({ leaf: line.leaf, count: line.count, usd: picoToUsd(line.amount) }));
+  const also = others.map((other) => other.provider);
+  if (options.json) {
+    const { status, total, table } = cost;
+    print({ provider, model: options.model, status, cost_usd: nanoToUsd(total), lines, table, also });
+    return;
   }
+  print(`${provider} / ${options.model}: $${nanoToUsd(cost.total)} (${cost.status})`);
+  const counted = lines.filter((line) => line.count > 0);
+  for (const line of columns(
+    counted.map((l) => [`  ${l.leaf}`, String(l.count), `$${l.usd}`]),
+    [1, 2],
+  ))
+    print(line);
+  if (also.length > 0) print(`  also priced by ${also.join(', ')}: name one with --provider`);
 }

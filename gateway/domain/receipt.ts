@@ -20,8 +20,8 @@ export interface JudgedAction {
   /** kinds and counts of findings: `{ "secret.aws_access_key": 1 }` */
   readonly findings?: Readonly<Record<string, number>> | undefined;
   readonly input_identity: Digest;
-  /** differs from `input_identity` after a transform */
-  readonly enforced_identity: Digest;
+  /** what a transform made of it; absent: the same as `input_identity` */
+  readonly enforced_identity?: Digest | undefined;
 }
 
 /** How a call ended. `lapsed`: the gate died in mid-call and recovery charged the hold. */

@@ -79,10 +79,8 @@ function hearModelCall(bench: Bench, plea: Plea, reading: Reading): { judged: Ju
   } finally {
     const { text } = carried.doc;
     const edited = text !== plea.reading.doc.text;
-    const enforced = edited
-      ? actionIdentity(action, bench.principal, bodyTarget(text))
-      : judged.record.enforced_identity;
-    plea.record({ ...judged.record, enforced_identity: enforced });
+    const enforced_identity = edited ? actionIdentity(action, bench.principal, bodyTarget(text)) : undefined;
+    plea.record({ ...judged.record, ...(enforced_identity && { enforced_identity }) });
   }
   return { judged, carried };
 }

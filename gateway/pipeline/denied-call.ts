@@ -24,7 +24,6 @@ export function denyCall(trail: Trail, principal: Principal, model: ModelRef, de
     reason,
     hits: [{ rule, decision: 'deny', reason, mode: 'enforce' }],
     input_identity: identity,
-    enforced_identity: identity,
   });
   return new Fault(code, message, undefined, { rule, reason });
 }

@@ -101,7 +101,9 @@ function recordOf(
     hits: verdict.hits,
     ...(findings.length > 0 && { findings: countKinds(findings) }),
     input_identity: input,
-    enforced_identity: edited ? actionIdentity(action, principal, applyEdits(action.target, verdict.edits)) : input,
+    ...(edited && {
+      enforced_identity: actionIdentity(action, principal, applyEdits(action.target, verdict.edits)),
+    }),
   };
 }
 

@@ -38,7 +38,7 @@ beforeAll(async () => {
     await client.chat.completions.create({ model: 'gpt-4o-mini', messages: [{ role: 'user', content }] });
   await gate.sealed(2);
   // the index follows the record within its group commit
-  await new Promise((r) => setTimeout(r, 50));
+  await new Promise((r) => setTimeout(r, 250));
 });
 
 afterAll(async () => {

@@ -27,6 +27,7 @@ interface Statements {
   readonly account: StatementSync;
   readonly hold: StatementSync;
   readonly open: StatementSync;
+  readonly newest: StatementSync;
   readonly saveAccount: StatementSync;
   readonly saveHold: StatementSync;
 }
@@ -42,6 +43,8 @@ export class Book implements Writer {
   readonly #open = new Map<string, Hold>();
   readonly #changedTotals = new Set<Totals>();
   readonly #changedHolds = new Map<string, Hold>();
+  /** the greatest id of any hold there ever was */
+  #newest: string;
   /** why the last write failed; undefined after one that went through */
   failure: unknown;
   #trimAt: number;
@@ -50,6 +53,7 @@ export class Book implements Writer {
     this.#cached = cached;
     this.#trimAt = cached;
     this.#sql = prepare(db);
+    this.#newest = (this.#sql.newest.get()?.['id'] as string | null | undefined) ?? '';
     for (const row of this.#sql.open.all()) {
       const hold = holdOf(row);
       this.#open.set(hold.id, hold);
@@ -59,6 +63,8 @@ export class Book implements Writer {
   hold(id: string): Hold | undefined {
     const known = this.#open.get(id) ?? this.#changedHolds.get(id);
     if (known) return known;
+    // our ids sort by time: what is newer than all that was ever written is not on the disk
+    if (id > this.#newest) return undefined;
     const row = this.#sql.hold.get(id);
     return row && holdOf(row);
   }
@@ -81,6 +87,7 @@ export class Book implements Writer {
     if (hold.state === HOLD.open) this.#open.set(hold.id, hold);
     else this.#open.delete(hold.id);
     this.#changedHolds.set(hold.id, hold);
+    if (hold.id > this.#newest) this.#newest = hold.id;
   }
 
   changedTotals(totals: Totals): void {
@@ -136,6 +143,7 @@ function prepare(db: DatabaseSync): Statements {
     account: bigints('SELECT id, spent, held, resets_at FROM accounts WHERE id = ?'),
     hold: bigints('SELECT * FROM holds WHERE id = ?'),
     open: bigints('SELECT * FROM holds WHERE state = 0'),
+    newest: db.prepare('SELECT max(id) AS id FROM holds'),
     saveAccount: db.prepare(
       `INSERT INTO accounts (id, spent, held, resets_at) VALUES (?, ?, ?, ?)
        ON CONFLICT (id) DO UPDATE SET spent = excluded.spent, held = excluded.held,
