@@ -16,6 +16,7 @@ import { denyCall } from './denied-call.ts';
 import type { Noses } from './detect.ts';
 import { callFacts } from './facts.ts';
 import type { Gateway } from './gateway.ts';
+import { holdsHalfCharacter } from './half-character.ts';
 import { digestOf } from './identities.ts';
 import type { Bench } from './judgement.ts';
 import { NOT_SERVED, type Outcome } from './outcome.ts';
@@ -209,7 +210,13 @@ function read(dialect: Dialect, { body, arrival }: Call, path: string): Reading 
       `header \`content-encoding: ${String(coding)}\` is not accepted here; send the body uncompressed`,
     );
   try {
-    return dialect.read(requireObject(parseStrict(utf8.decode(body))), body.length, arrival.headers, path);
+    const doc = requireObject(parseStrict(utf8.decode(body)));
+    if (holdsHalfCharacter(doc))
+      throw new Fault(
+        'TG_BAD_REQUEST',
+        'the request body cannot be accepted: a text holds half a character (a lone `\\ud…` escape); send whole ones',
+      );
+    return dialect.read(doc, body.length, arrival.headers, path);
   } catch (error) {
     if (error instanceof JsonFault)
       throw new Fault(

@@ -194,7 +194,7 @@ describe.each([
     let statuses = new Set<number>();
     await fc.assert(
       fc.asyncProperty(mutant(seed), async (body) => {
-        const [seals, calls] = [gate.seals().length, sent];
+        const [seals, calls, alarms] = [gate.seals().length, sent, gate.alarms.length];
         const { reply, seen } = fakeReply(new AbortController());
         await gate.carry(url, body, {}, reply);
         statuses = statuses.add(seen.status);
@@ -208,7 +208,7 @@ describe.each([
           expect(sent).toBe(calls);
           expect(JSON.parse(seen.text())).toHaveProperty('error');
         }
-        expect(gate.alarms.filter((a) => a.includes('failed inside'))).toEqual([]);
+        expect(gate.alarms.slice(alarms).filter((a) => a.includes('failed'))).toEqual([]);
         expect((await gate.money()).held).toBe(0n);
       }),
       { numRuns: Number(process.env['FUZZ_RUNS'] ?? 400) },
