@@ -167,6 +167,13 @@ const ANSWERS: Readonly<Record<string, unknown>> = {
   },
 };
 
+/** What once failed: half a character, plain and inside the arguments of a call that comes back. */
+const PINNED = [
+  JSON.stringify(mutated(CHAT, ['messages', 0, 'content'], 'set', '\ud800')),
+  JSON.stringify(mutated(CHAT, ['messages', 2, 'tool_calls', 0, 'function', 'arguments'], 'set', '{"a":"\\ud800"}')),
+  JSON.stringify(mutated(CLAUDE, ['messages', 2, 'content', 0, 'content'], 'set', '\ud800')),
+];
+
 describe.each([
   ['openai', '/openai/v1/chat/completions', CHAT],
   ['anthropic', '/anthropic/v1/messages', CLAUDE],
@@ -211,7 +218,10 @@ describe.each([
         expect(gate.alarms.slice(alarms).filter((a) => a.includes('failed'))).toEqual([]);
         expect((await gate.money()).held).toBe(0n);
       }),
-      { numRuns: Number(process.env['FUZZ_RUNS'] ?? 400) },
+      {
+        examples: PINNED.map((body): [string] => [body]),
+        numRuns: Number(process.env['FUZZ_RUNS'] ?? 400),
+      },
     );
     // both ends of the range were met, or the mutants say nothing
     expect(statuses).toContain(200);
