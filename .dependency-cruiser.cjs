@@ -92,7 +92,11 @@ module.exports = {
       comment: 'policy, price and ports may use yaml, cel, re2js and zod, nothing else',
       severity: 'error',
       from: { path: '^gateway/(?:policy|price|ports)/' },
-      to: { dependencyTypesNot: ['core', 'local'], couldNotResolve: false, pathNot: ['^gateway/', LIBRARIES_OF_PURE_ROOMS] },
+      to: {
+        dependencyTypesNot: ['core', 'local'],
+        couldNotResolve: false,
+        pathNot: ['^gateway/', LIBRARIES_OF_PURE_ROOMS],
+      },
     },
     {
       name: 'no-circular',

@@ -1,4 +1,5 @@
 import type { Gateway } from './gateway.ts';
+import { LONGEST_TIMER } from './heartbeat.ts';
 import { CLOSING, type Reply } from './reply.ts';
 
 /** The upstream side of a call whose caller may leave: cancels at once or lets it finish for a while, as configured. */
@@ -11,9 +12,6 @@ export interface Carrier {
   drained(bytes: number): void;
   close(): void;
 }
-
-/** Node fires a longer timer at once. */
-const LONGEST_TIMER = 2 ** 31 - 1;
 
 export function openCarrier({ limits }: Gateway, reply: Reply): Carrier {
   const controller = new AbortController();
@@ -42,11 +40,4 @@ export function openCarrier({ limits }: Gateway, reply: Reply): Carrier {
       clearTimeout(timer);
     },
   };
-}
-
-/** Calls `beat` every `ms` until stopped; the process may end while it runs. */
-export function heartbeat(ms: number, beat: () => void): () => void {
-  const timer = setInterval(beat, Math.min(ms, LONGEST_TIMER));
-  timer.unref();
-  return () => clearInterval(timer);
 }

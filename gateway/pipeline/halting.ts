@@ -1,6 +1,6 @@
 import type { Log } from '../ports/log.ts';
 import type { Runs } from '../ports/runs.ts';
-import { heartbeat } from './carrier.ts';
+import { heartbeat } from './heartbeat.ts';
 
 export type HaltedKind = NonNullable<ReturnType<Runs['halted']>>;
 

@@ -38,7 +38,7 @@ export interface JudgeOptions {
 }
 
 /** The key under which a tool call is recognised when it comes again: tool and canonical arguments. */
-export const sightingOf = (tool: string, args: Json): ToolSighting => ({
+const sightingOf = (tool: string, args: Json): ToolSighting => ({
   tool,
   key: hash('sha256', `${tool}\n${canonical(args)}`, 'base64'),
 });

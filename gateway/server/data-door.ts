@@ -116,7 +116,7 @@ const BROKEN_REQUESTS: Readonly<Record<string, string>> = {
 
 /** Bytes that are no HTTP. An answer that is already on its way must not have this one written into it. */
 function refuseBytes(error: NodeJS.ErrnoException, socket: Duplex, response: ServerResponse | undefined): void {
-  const busy = response !== undefined && response.headersSent && !response.writableFinished;
+  const busy = response?.headersSent === true && !response.writableFinished;
   if (busy || !socket.writable) socket.destroy();
   else
     socket.end(

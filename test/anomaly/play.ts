@@ -124,5 +124,5 @@ function isWhole(tongue: Tongue, text: string): boolean {
   const body = parsed(text);
   if (tongue === 'anthropic') return typeof body['stop_reason'] === 'string';
   const choices = body['choices'] as readonly { finish_reason?: unknown }[] | undefined;
-  return choices !== undefined && choices.every((c) => typeof c.finish_reason === 'string');
+  return choices?.every((c) => typeof c.finish_reason === 'string') ?? false;
 }

@@ -31,9 +31,9 @@ const cashier = cashierOf(
     .map((f) => ({ path: f, text: readFileSync(join(PRICING, f), 'utf8') })),
 );
 
-export const KEY = ['tg_', 'k'.repeat(40)].join('');
+const KEY = ['tg_', 'k'.repeat(40)].join('');
 
-export const RULES = `
+const RULES = `
 policy: tollgate/v1
 name: test
 default: allow

@@ -22,7 +22,7 @@ export interface Scenario {
 }
 
 export const DENIED = 'rm -rf /everything';
-export const PROMPT = 'please tidy the workspace up';
+const PROMPT = 'please tidy the workspace up';
 
 export const URLS: Readonly<Record<Tongue, string>> = {
   openai: '/run/r1/openai/v1/chat/completions',

@@ -11,7 +11,11 @@ const TEXT =
 function ownNames(): string[] {
   const registry = process.env['npm_config_registry'];
   const above = resolve('..');
-  return [process.cwd(), ...(above === '/' || above === tmpdir() ? [] : [`${above}/`]), ...(registry ? [new URL(registry).hostname] : [])];
+  return [
+    process.cwd(),
+    ...(above === '/' || above === tmpdir() ? [] : [`${above}/`]),
+    ...(registry ? [new URL(registry).hostname] : []),
+  ];
 }
 
 function boundToOneMachine(files: readonly SourceFile[], names = ownNames()): string[] {

@@ -20,7 +20,7 @@ const at = (ms: number): EpochMs => epochMs(T0 + ms);
 const usd = (amount: number): Nano => nano(BigInt(Math.round(amount * 1e9)));
 const call = (n: number): CallId => `call_${String(n).padStart(26, '0')}` as CallId;
 
-export const account = (id: string, limit: bigint): Account => ({
+const account = (id: string, limit: bigint): Account => ({
   id,
   scope: 'run',
   window: 'total',

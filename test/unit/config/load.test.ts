@@ -1,3 +1,4 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: `${NAME}` is the configuration's own syntax
 import { describe, expect, it } from 'vitest';
 import { ConfigFault, isLoopback, loadConfig } from '../../../gateway/config/load.ts';
 
@@ -14,7 +15,6 @@ function problemsOf(text: string, env: Record<string, string> = {}): string[] {
   return [];
 }
 
-// biome-ignore-all lint/suspicious/noTemplateCurlyInString: `${NAME}` is the configuration's own syntax
 describe('a configuration', () => {
   it('fills in what is not said, and makes paths absolute', () => {
     const config = load(`${OK}policies: ./p\n`);

@@ -162,7 +162,7 @@ export function rewritten(
   return { text: decode(...sent), reader, bodies: bodiesOf(decode(...sent)) };
 }
 
-export const bodiesOf = (text: string): JsonObject[] =>
+const bodiesOf = (text: string): JsonObject[] =>
   text
     .split('\n')
     .filter((line) => line.startsWith('data: {'))
