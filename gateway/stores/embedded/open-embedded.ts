@@ -16,7 +16,7 @@ const DAY_MS = 86_400_000;
 
 export interface EmbeddedOptions {
   readonly clock: Clock;
-  /** how long changes may wait for the commit they share; default 25 */
+  /** how long changes may wait for the commit they share; default 100 */
   readonly commitMs?: number;
   /** how long closed holds and ended windows are kept; default 35 days */
   readonly keepMs?: number;
@@ -54,7 +54,7 @@ export function openEmbedded(path: string, options: EmbeddedOptions): EmbeddedSt
 }
 
 function assemble(path: string, options: EmbeddedOptions, owner: { release(): void }): EmbeddedStore {
-  const { clock, commitMs = 25, keepMs = 35 * DAY_MS, cachedAccounts = 20_000 } = options;
+  const { clock, commitMs = 100, keepMs = 35 * DAY_MS, cachedAccounts = 20_000 } = options;
   const db = openDatabase(path);
   const commits = new GroupCommit(db, commitMs);
   const book = new Book(db, cachedAccounts);
