@@ -1,7 +1,7 @@
-import type { Gateway } from './pipeline/gateway.ts';
-import { PolicyFault } from './policy/policy-fault.ts';
-import type { Log } from './ports/log.ts';
-import { PriceFault } from './price/price-fault.ts';
+import { PolicyFault } from '../policy/policy-fault.ts';
+import type { Log } from '../ports/log.ts';
+import { PriceFault } from '../price/price-fault.ts';
+import type { Gateway } from './gateway.ts';
 
 /** Why rules and prices are read again: somebody `asked` for it, or a `file` changed. */
 type ReloadCause = 'asked' | 'file';
