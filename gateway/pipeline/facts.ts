@@ -84,5 +84,6 @@ export function selectionOf(facts: CallFacts, action: Pick<Action, 'point' | 'to
     groups: facts.human.groups,
     tier: facts.agent.tier,
     tenant: facts.tenant.id,
+    now: facts.now,
   };
 }
