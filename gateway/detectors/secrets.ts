@@ -1,6 +1,7 @@
 import type { Finding } from '../domain/finding.ts';
 import type { Detector } from '../ports/detector.ts';
 import { compileAnchors } from './_shared/anchors.ts';
+import { withoutOverlap } from './_shared/without-overlap.ts';
 import { CLOUD } from './secrets/cloud.ts';
 import { CODE } from './secrets/code.ts';
 import { GENERIC } from './secrets/generic.ts';
@@ -45,22 +46,6 @@ function anchorTable(): { words: string[]; anchored: Anchored[][] } {
 const { words, anchored } = anchorTable();
 const eachAnchor = compileAnchors(words);
 
-/** Joins findings that overlap; the surer one names the whole. */
-function disjoint(findings: Finding[]): readonly Finding[] {
-  if (findings.length < 2) return findings;
-  const sorted = findings.sort((a, b) => a.start - b.start || b.end - a.end);
-  const joined: Finding[] = [];
-  for (const finding of sorted) {
-    const last = joined.at(-1);
-    if (last === undefined || finding.start >= last.end) joined.push(finding);
-    else {
-      const { kind, confidence } = finding.confidence > last.confidence ? finding : last;
-      joined[joined.length - 1] = { kind, start: last.start, end: Math.max(last.end, finding.end), confidence };
-    }
-  }
-  return joined;
-}
-
 function scan(text: string): readonly Finding[] {
   const findings: Finding[] = [];
   eachAnchor(text, 0, text.length, (word, start, end) => {
@@ -69,7 +54,7 @@ function scan(text: string): readonly Finding[] {
       if (sighting !== undefined) findings.push({ kind, ...sighting });
     }
   });
-  return disjoint(findings);
+  return withoutOverlap(findings);
 }
 
 const BREAKS = new Set([...'"\'`<>{}[](),'].map((char) => char.charCodeAt(0)));
