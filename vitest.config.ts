@@ -9,6 +9,7 @@ export default defineConfig({
   test: {
     include: SUITES.map((suite) => `test/${suite}/**/*.test.ts`),
     environment: 'node',
+    setupFiles: ['test/support/property-seed.ts'],
     pool: 'forks',
     maxWorkers: 2,
     testTimeout: 40_000,

@@ -9,6 +9,7 @@ export default defineConfig({
     include: ['test/recorded/**/*.test.ts'],
     globalSetup: ['test/recorded/require-recordings.ts'],
     environment: 'node',
+    setupFiles: ['test/support/property-seed.ts'],
     env: { RECORDED: resolve(process.env['RECORDED'] ?? '../shared/data') },
     pool: 'forks',
     maxWorkers: 2,

@@ -113,7 +113,20 @@ function holdFrom(text: string): number {
   if (digit !== -1) hold = Math.min(hold, wordStart(text, Math.max(least, near + digit - CONTEXT_REACH), least));
   const waiting = AWAITING.exec(text.slice(near));
   if (waiting !== null) hold = Math.min(hold, wordStart(text, near + waiting.index, least));
-  return Math.max(least, hold);
+  return contextOf(text, Math.max(least, hold), least);
+}
+
+/** Back over the words that what stands behind `hold` is known by: released, they would not be there to tell. */
+function contextOf(text: string, hold: number, least: number): number {
+  let start = hold;
+  for (;;) {
+    const from = Math.max(least, start - CONTEXT_REACH);
+    const word = AWAITING.exec(text.slice(from, start));
+    if (word === null) return start;
+    const before = wordStart(text, from + word.index, least);
+    if (before >= start) return start;
+    start = before;
+  }
 }
 
 /** What tells who somebody is, by form and checksum. Forms that many other numbers share count only beside a word that names them. */
