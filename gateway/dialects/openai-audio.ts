@@ -2,39 +2,29 @@ import { Fault } from '../domain/fault.ts';
 import { asString, isObject, type Json, type JsonObject, type JsonText, member } from '../domain/json.ts';
 import type { Usage } from '../domain/usage.ts';
 import type { Dialect, Reading } from '../ports/dialect.ts';
+import { NO_MARK, plainDialect } from './_shared/plain-dialect.ts';
 import { bodyOf, modelIn, plainReading } from './_shared/plain-reading.ts';
 import { type QuietEvent, QuietStreamReader } from './_shared/quiet-stream-reader.ts';
 import { stringParts } from './_shared/string-parts.ts';
-import { editTexts } from './_shared/text-edits.ts';
 import { badRequest } from './openai-chat/expect.ts';
-import { assistantMark } from './openai-chat/mark.ts';
 import { reportedCost } from './openai-chat/reported-cost.ts';
-import { errorBody, keepAlive } from './openai-chat/saying.ts';
 import { chatUsage } from './openai-chat/usage.ts';
 import { errorEvents } from './openai-responses/saying.ts';
-
-const ROUTE = /^(?:\/v1){0,2}\/audio\/speech$/;
-const MARK = assistantMark('', []);
 
 /**
  * OpenAI speech (https://platform.openai.com/docs/api-reference/audio/createSpeech), as events only: the last of them states usage,
  * the bare sound states none. Transcriptions are multipart forms, which the gate does not read.
  */
-export const openaiAudio: Dialect = {
+export const openaiAudio: Dialect = plainDialect({
   name: 'openai-audio',
-  claims: (method, path) => method === 'POST' && ROUTE.test(path),
-  upstreamPath: () => '/v1/audio/speech',
-  credentialHeaders: ['authorization'],
+  route: 'audio/speech',
   read,
   readReply: () => {
     throw new Fault('TG_UPSTREAM_UNREADABLE', 'the reply is no stream of speech events, so it cannot be metered');
   },
-  editReply: editTexts,
-  openStream: (reading) => new QuietStreamReader(spoken(reading), MARK),
-  error: errorBody,
+  openStream: (reading) => new QuietStreamReader(spoken(reading), NO_MARK),
   errorEvents,
-  keepAlive,
-};
+});
 
 function read(doc: JsonText, bytes: number): Reading {
   const body = bodyOf(doc);

@@ -2,32 +2,19 @@ import { Fault } from '../domain/fault.ts';
 import { asCount, asString, isArray, type Json, type JsonText, member } from '../domain/json.ts';
 import type { Usage } from '../domain/usage.ts';
 import type { Dialect, Reading, ReplyReading } from '../ports/dialect.ts';
+import { NO_MARK, plainDialect } from './_shared/plain-dialect.ts';
 import { bodyOf, modelIn, plainReading } from './_shared/plain-reading.ts';
-import { QuietStreamReader } from './_shared/quiet-stream-reader.ts';
 import { stringParts } from './_shared/string-parts.ts';
-import { editTexts } from './_shared/text-edits.ts';
 import { badRequest } from './openai-chat/expect.ts';
-import { assistantMark } from './openai-chat/mark.ts';
 import { reportedCost } from './openai-chat/reported-cost.ts';
-import { errorBody, errorEvents, keepAlive } from './openai-chat/saying.ts';
-
-const ROUTE = /^(?:\/v1){0,2}\/embeddings$/;
-const MARK = assistantMark('', []);
 
 /** OpenAI embeddings and the servers that speak the same (https://platform.openai.com/docs/api-reference/embeddings). */
-export const openaiEmbeddings: Dialect = {
+export const openaiEmbeddings: Dialect = plainDialect({
   name: 'openai-embeddings',
-  claims: (method, path) => method === 'POST' && ROUTE.test(path),
-  upstreamPath: () => '/v1/embeddings',
-  credentialHeaders: ['authorization'],
+  route: 'embeddings',
   read,
   readReply,
-  editReply: editTexts,
-  openStream: () => new QuietStreamReader(() => ({}), MARK),
-  error: errorBody,
-  errorEvents,
-  keepAlive,
-};
+});
 
 /** A text, a list of texts, or tokens: nothing comes out but vectors, so the request alone bounds the cost. */
 function read(doc: JsonText, bytes: number): Reading {
@@ -46,7 +33,7 @@ function readReply({ value }: JsonText): ReplyReading {
     throw new Fault('TG_UPSTREAM_UNREADABLE', 'the reply is no list of embeddings: it has no `data`');
   const servedModel = asString(member(value, 'model'));
   const usage = usageOf(servedModel, member(value, 'usage'));
-  return { usage, servedModel, calls: [], parts: [], text: '', issuedIds: [], mark: MARK };
+  return { usage, servedModel, calls: [], parts: [], text: '', issuedIds: [], mark: NO_MARK };
 }
 
 function usageOf(model: string | undefined, usage: Json | undefined): Usage {

@@ -2,37 +2,27 @@ import { Fault } from '../domain/fault.ts';
 import { asString, isArray, isObject, type Json, type JsonObject, type JsonText, member } from '../domain/json.ts';
 import type { Usage, UsageEntry } from '../domain/usage.ts';
 import type { Dialect, Reading, ReplyReading } from '../ports/dialect.ts';
+import { NO_MARK, plainDialect } from './_shared/plain-dialect.ts';
 import { bodyOf, modelIn, plainReading } from './_shared/plain-reading.ts';
 import { type QuietEvent, QuietStreamReader } from './_shared/quiet-stream-reader.ts';
 import { stringParts } from './_shared/string-parts.ts';
-import { editTexts } from './_shared/text-edits.ts';
 import { badRequest, optionalBoolean, optionalCount } from './openai-chat/expect.ts';
-import { assistantMark } from './openai-chat/mark.ts';
 import { reportedCost } from './openai-chat/reported-cost.ts';
-import { errorBody, keepAlive } from './openai-chat/saying.ts';
 import { errorEvents } from './openai-responses/saying.ts';
 import { drawnUsage } from './openai-responses/usage.ts';
-
-const ROUTE = /^(?:\/v1){0,2}\/images\/generations$/;
-const MARK = assistantMark('', []);
 
 /**
  * OpenAI image generation (https://platform.openai.com/docs/api-reference/images/create). Edits and variations are multipart forms,
  * which the gate does not read.
  */
-export const openaiImages: Dialect = {
+export const openaiImages: Dialect = plainDialect({
   name: 'openai-images',
-  claims: (method, path) => method === 'POST' && ROUTE.test(path),
-  upstreamPath: () => '/v1/images/generations',
-  credentialHeaders: ['authorization'],
+  route: 'images/generations',
   read,
   readReply,
-  editReply: editTexts,
-  openStream: (reading) => new QuietStreamReader(streamedImages(reading), MARK),
-  error: errorBody,
+  openStream: (reading) => new QuietStreamReader(streamedImages(reading), NO_MARK),
   errorEvents,
-  keepAlive,
-};
+});
 
 function read(doc: JsonText, bytes: number): Reading {
   const body = bodyOf(doc);
@@ -56,7 +46,7 @@ function readReply({ value }: JsonText, reading?: Reading): ReplyReading {
     stringParts(asString(member(image, 'revised_prompt')) ?? '', `/data/${i}/revised_prompt`),
   );
   const usage = usageOf(value, reading?.model) ?? { entries: [{ leaves: {} }], certainty: 'floor' as const };
-  return { usage, servedModel: undefined, calls: [], parts, text: '', issuedIds: [], mark: MARK };
+  return { usage, servedModel: undefined, calls: [], parts, text: '', issuedIds: [], mark: NO_MARK };
 }
 
 /** What a reply or a final event states; undefined where it states nothing, as for models that are paid by the image. */

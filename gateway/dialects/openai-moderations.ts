@@ -2,33 +2,21 @@ import type { TextPart } from '../domain/action.ts';
 import { Fault } from '../domain/fault.ts';
 import { asString, isArray, type Json, type JsonText, member } from '../domain/json.ts';
 import type { Dialect, Reading, ReplyReading } from '../ports/dialect.ts';
+import { NO_MARK, plainDialect } from './_shared/plain-dialect.ts';
 import { bodyOf, modelIn, plainReading } from './_shared/plain-reading.ts';
-import { QuietStreamReader } from './_shared/quiet-stream-reader.ts';
 import { stringParts } from './_shared/string-parts.ts';
-import { editTexts } from './_shared/text-edits.ts';
 import { badRequest } from './openai-chat/expect.ts';
-import { assistantMark } from './openai-chat/mark.ts';
-import { errorBody, errorEvents, keepAlive } from './openai-chat/saying.ts';
 
-const ROUTE = /^(?:\/v1){0,2}\/moderations$/;
-const MARK = assistantMark('', []);
 /** What the API takes where the request names no model. */
 const DEFAULT_MODEL = 'omni-moderation-latest';
 
 /** OpenAI moderations (https://platform.openai.com/docs/api-reference/moderations): free of charge, which the price table says. */
-export const openaiModerations: Dialect = {
+export const openaiModerations: Dialect = plainDialect({
   name: 'openai-moderations',
-  claims: (method, path) => method === 'POST' && ROUTE.test(path),
-  upstreamPath: () => '/v1/moderations',
-  credentialHeaders: ['authorization'],
+  route: 'moderations',
   read,
   readReply,
-  editReply: editTexts,
-  openStream: () => new QuietStreamReader(() => ({}), MARK),
-  error: errorBody,
-  errorEvents,
-  keepAlive,
-};
+});
 
 function read(doc: JsonText, bytes: number): Reading {
   const body = bodyOf(doc);
@@ -51,5 +39,5 @@ function readReply({ value }: JsonText): ReplyReading {
     throw new Fault('TG_UPSTREAM_UNREADABLE', 'the reply is no moderation: it has no list of `results`');
   const servedModel = asString(member(value, 'model'));
   const usage = { entries: [{ model: servedModel, leaves: {} }], certainty: 'exact' as const };
-  return { usage, servedModel, calls: [], parts: [], text: '', issuedIds: [], mark: MARK };
+  return { usage, servedModel, calls: [], parts: [], text: '', issuedIds: [], mark: NO_MARK };
 }
