@@ -128,7 +128,7 @@ function contradictions(source: Source, config: Config): Problem[] {
       ),
     );
   }
-  if (Object.keys(config.upstreams).length === 0)
+  if (Object.keys(config.upstreams).length === 0 && Object.keys(config.mcp?.servers ?? {}).length === 0)
     problems.push(source.problem(['upstreams'], 'there is no upstream; name at least one'));
   for (const name of ['run', 'healthz', 'readyz', 'mcp', 'hooks']) {
     if (name in config.upstreams)

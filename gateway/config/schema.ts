@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { SCOPES, WINDOWS } from '../domain/budget.ts';
 import { usdToNano } from '../domain/money.ts';
 import { nano } from '../domain/scalars.ts';
+import { mcpSchema } from './mcp-schema.ts';
 
 /** US dollars: a number or a decimal string, more than zero, at most nine decimals. */
 const usd = z.union([z.number(), z.string()]).transform((value, ctx) => {
@@ -107,10 +108,13 @@ export const configSchema = z.strictObject({
       hosts: z.array(z.string().min(1)).default([]),
     })
     .prefault({}),
-  upstreams: z.record(
-    z.string().regex(/^[a-z0-9][a-z0-9-]*$/, 'an upstream is named in lower case letters, digits and `-`'),
-    upstream,
-  ),
+  upstreams: z
+    .record(
+      z.string().regex(/^[a-z0-9][a-z0-9-]*$/, 'an upstream is named in lower case letters, digits and `-`'),
+      upstream,
+    )
+    .default({}),
+  mcp: mcpSchema.optional(),
   access: z.enum(['open', 'keys']).default('open'),
   state: z.string().min(1).default('./data'),
   store: store.optional(),
