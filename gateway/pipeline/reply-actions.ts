@@ -3,12 +3,13 @@ import type { Json } from '../domain/json.ts';
 import type { Pointer } from '../domain/pointer.ts';
 import type { ProposedCall, ReplyReading } from '../ports/dialect.ts';
 
-export function proposedCall(call: ProposedCall, model: ModelRef): Action {
+/** A call that the model proposes; `priceUsd`: what it would cost, where somebody wrote its price. */
+export function proposedCall(call: ProposedCall, model: ModelRef, priceUsd: number | undefined): Action {
   return {
     point: 'pre_tool_call',
     plane: 'llm',
     model,
-    tool: { name: call.tool, server: call.server, callId: call.callId },
+    tool: { name: call.tool, server: call.server, callId: call.callId, priceUsd },
     target: call.args,
     parts: call.parts,
   };

@@ -2,6 +2,7 @@ import type { Edit, ModelRef } from '../domain/action.ts';
 import { Fault } from '../domain/fault.ts';
 import type { Json, JsonText } from '../domain/json.ts';
 import { JsonFault, parseStrict } from '../domain/json-text.ts';
+import { nanoToNumber } from '../domain/money.ts';
 import type { JudgedAction } from '../domain/receipt.ts';
 import type { Verdict } from '../domain/verdict.ts';
 import { applyEdits } from '../policy/apply-edits.ts';
@@ -26,7 +27,7 @@ export interface Hearing {
 
 /** Judges one proposed tool call. A call whose arguments are not readable is judged on their raw text. */
 export function ruleCall({ bench, model, record }: Hearing, call: ProposedCall): CallRuling {
-  const judged = judge(bench, proposedCall(call, model));
+  const judged = judge(bench, proposedCall(call, model, priceOf(bench, call)));
   record(judged.record);
   const { verdict } = judged;
   if (verdict.decision === 'deny' || verdict.decision === 'escalate') {
@@ -43,6 +44,12 @@ export function ruleCall({ bench, model, record }: Hearing, call: ProposedCall):
       text: `[tollgate denied the call of tool \`${call.tool}\` by rule \`${verdict.rule}\`: ${why}]`,
     };
   }
+}
+
+/** What a proposed call can cost at most; undefined where nobody wrote a price, or part of it has no bound. */
+function priceOf({ gate, facts }: Bench, { server, tool, args }: ProposedCall): number | undefined {
+  const price = gate.cashier.tool(server, tool, args, facts.now);
+  return price?.bounded ? nanoToNumber(price.amount) : undefined;
 }
 
 /**

@@ -1,9 +1,11 @@
 import { canonical } from '../domain/canonical.ts';
+import type { Json } from '../domain/json.ts';
 import { usdPerMillionToPico } from '../domain/money.ts';
-import { type Digest, epochMs } from '../domain/scalars.ts';
+import { type Digest, type EpochMs, epochMs } from '../domain/scalars.ts';
 import { type Problem, readSource, type SourceFile } from '../domain/source.ts';
 import type { Cashier } from './cashier.ts';
 import { Catalogue } from './catalogue.ts';
+import { isToolFile, readToolFile } from './compile-tools.ts';
 import { costOf } from './cost.ts';
 import { type Billing, resolveRates } from './leaf-rates.ts';
 import { checkPriceFile } from './mistakes.ts';
@@ -18,14 +20,25 @@ import {
   type RateCard,
   type TierTerms,
   tablesAsJson,
+  toolsAsJson,
 } from './table.ts';
+import { type PricedTool, ToolBook } from './tool-book.ts';
+import { priceTool, type ToolPrice, type ToolRun } from './tool-price.ts';
 
 /** Compiles price files into a cashier. Throws a PriceFault that holds every mistake of every file. `sha256` gives hex digits. */
 export function compilePrices(files: readonly SourceFile[], sha256: (text: string) => string): Cashier {
   const problems: Problem[] = [];
   const tables = new Map<string, PriceTable>();
+  const tools: PricedTool[] = [];
+  const claimed = new Map<string, string>();
   for (const source of files) {
     const doc = readSource(source.path, source.text);
+    if (isToolFile(source.path)) {
+      const read = readToolFile(doc, claimed);
+      problems.push(...read.problems);
+      tools.push(...read.tools);
+      continue;
+    }
     const checked = checkPriceFile(doc);
     problems.push(...checked.problems);
     if (checked.file === undefined) continue;
@@ -35,23 +48,39 @@ export function compilePrices(files: readonly SourceFile[], sha256: (text: strin
       );
     else tables.set(checked.file.provider, compileTable(checked.file));
   }
-  if (files.length === 0)
+  if (tables.size === 0 && problems.length === 0)
     problems.push({
       file: 'pricing',
       line: 1,
       column: 1,
-      message: 'there is no price file; add `<provider>.yaml` to the pricing folder',
+      message: 'there is no price table; add `<provider>.yaml` to the pricing folder',
     });
   if (problems.length > 0) throw new PriceFault(problems);
 
   const catalogue = new Catalogue([...tables.values()]);
-  const digest = `sha256:${sha256(canonical(tablesAsJson([...tables.values()])))}` as Digest;
+  const book = new ToolBook(tools);
+  const json = { tables: tablesAsJson([...tables.values()]), tools: toolsAsJson(tools) };
+  const digest = `sha256:${sha256(canonical(json))}` as Digest;
   return {
     digest,
     providers: [...tables.keys()].sort(),
     quote: (provider, bound, at, strict) => quoteFor(catalogue, provider, bound, at, strict),
     cost: (provider, requested, usage, at) => costOf(catalogue, digest, provider, requested, usage, at),
+    tool: (server, tool, args, at) => priceOf(book, server, tool, args, undefined, at),
+    toolCost: (server, tool, args, run, at) => priceOf(book, server, tool, args, run, at),
   };
+}
+
+function priceOf(
+  book: ToolBook,
+  server: string | undefined,
+  tool: string,
+  args: Json,
+  run: ToolRun | undefined,
+  at: EpochMs,
+): ToolPrice | undefined {
+  const entry = book.find(server, tool);
+  return entry && priceTool(entry, args, run, at);
 }
 
 function compileTable(file: PriceFile): PriceTable {

@@ -1,6 +1,7 @@
 import type { Json } from '../domain/json.ts';
 import type { EpochMs } from '../domain/scalars.ts';
 import type { TokenLeaf } from '../domain/usage.ts';
+import type { PricedTool } from './tool-book.ts';
 
 /** What one token of a leaf costs; `own`: the table says so, not a fallback to the parent leaf. */
 export interface LeafRate {
@@ -66,6 +67,13 @@ export function tablesAsJson(tables: readonly PriceTable[]): Json {
     .sort((a, b) => (a.provider < b.provider ? -1 : 1))
     .map((table) => plain({ ...table, models: [...table.models].sort((a, b) => (a.id < b.id ? -1 : 1)) }));
 }
+
+/** Tool prices as JSON for the same digest. */
+export const toolsAsJson = (tools: readonly PricedTool[]): Json =>
+  tools
+    .map((tool) => ({ ...tool, names: [...tool.names].sort() }))
+    .sort((a, b) => (a.label < b.label ? -1 : 1))
+    .map(plain);
 
 function plain(value: unknown): Json {
   if (typeof value === 'bigint') return value.toString();

@@ -171,7 +171,7 @@ test('a repeated key, a second file of one provider and no file at all are refus
   expect(problems(file(one), file(one, 'other.yaml'))).toEqual([
     'other.yaml:1:11: the provider `acme` has another price file; merge the two',
   ]);
-  expect(problems()).toEqual(['pricing:1:1: there is no price file; add `<provider>.yaml` to the pricing folder']);
+  expect(problems()).toEqual(['pricing:1:1: there is no price table; add `<provider>.yaml` to the pricing folder']);
 });
 
 test('mistakes in values that an anchor shares are placed, and a file may be anything', () => {
