@@ -20,6 +20,8 @@ export interface RequestBound {
   readonly opaque: readonly string[];
   /** provider-run tools: fee name → most uses, undefined where the request sets no bound */
   readonly serverTools: readonly { readonly fee: string; readonly maxUses?: number | undefined }[];
+  /** the provider charges nothing for it, whatever it holds */
+  readonly free?: boolean | undefined;
 }
 
 /** The most a call can cost, before it is carried. */

@@ -83,6 +83,22 @@ export interface SealEntry {
   readonly policy: Digest;
   readonly prices: Digest;
   readonly notes?: readonly string[] | undefined;
+  /** its usage comes later: the hold stays open until a receipt `settles` it */
+  readonly deferred?: DeferredTerms | undefined;
+  /** the deferred call that this receipt charges */
+  readonly settles?: CallId | undefined;
+}
+
+/** What a call that is charged later leaves open. */
+export interface DeferredTerms {
+  /** the provider's id of what was begun */
+  readonly object: string;
+  /** from then on the hold is the charge */
+  readonly until: EpochMs;
+  /** nano-dollars */
+  readonly hold: string;
+  /** how many requests it consists of */
+  readonly requests: number;
 }
 
 /** Things that happen to the gate itself: start, reload, recovery, key made. */

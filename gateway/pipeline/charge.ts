@@ -18,6 +18,8 @@ export interface ChargeTerms {
   readonly held: Nano;
   /** the output cap the request was carried with */
   readonly outputCap: number;
+  /** how many requests the call consists of */
+  readonly requests: number;
 }
 
 /** Prices usage, and the same usage only once: rules read the cost of a reply before it is charged. */

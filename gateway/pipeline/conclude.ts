@@ -1,10 +1,11 @@
 import { nanoToUsd } from '../domain/money.ts';
 import type { Principal } from '../domain/principal.ts';
 import type { BeginEntry } from '../domain/receipt.ts';
-import type { Nano } from '../domain/scalars.ts';
+import { type Nano, nano } from '../domain/scalars.ts';
 import { summarize } from '../domain/usage.ts';
 import type { Conversation, RunSpace } from '../ports/runs.ts';
 import { type ChargeTerms, chargeOf } from './charge.ts';
+import { defer } from './deferred.ts';
 import type { Gateway } from './gateway.ts';
 import type { Outcome } from './outcome.ts';
 import type { Hold } from './reserve.ts';
@@ -34,10 +35,11 @@ export async function settle(
   terms: ChargeTerms,
   outcome: Outcome,
 ): Promise<Nano> {
+  trail.servedModel = outcome.servedModel;
+  if (outcome.deferred && (await defer(gate, trail, hold, terms, outcome.deferred))) return nano(0n);
   const { amount, cost } = priced(gate, trail, terms, outcome);
   trail.cost = cost;
   trail.usage = outcome.usage;
-  trail.servedModel = outcome.servedModel;
   trail.charged = amount;
   try {
     const { overrun } = await twice(() => gate.ledger.settle(trail.id, amount, hold.accounts));

@@ -38,6 +38,8 @@ export interface Plea {
   readonly granted: Nano;
   /** called with every judged action, denied ones included */
   readonly record: (action: JudgedAction) => void;
+  /** what is carried where the request as it is read is not what travels (a form) */
+  readonly encode?: ((text: string) => Uint8Array) | undefined;
 }
 
 const utf8 = new TextEncoder();
@@ -54,9 +56,14 @@ export function decide(bench: Bench, plea: Plea): Decision {
   const { judged: call, carried } = hearModelCall(bench, plea, reading);
   reading = carried;
   const body = reading.preparation.length === 0 ? reading.doc.text : land(reading.doc.text, reading.preparation);
+  return { permit: permitOf(plea, body), reading, decision: strictest([...heard.map((h) => h.judged), call]) };
+}
+
+/** The permit for a body all of whose actions were judged. */
+export function permitOf(plea: Plea, body: string): Permit {
   const edited = body !== plea.reading.doc.text;
-  const permit = { body: edited ? utf8.encode(body) : plea.raw, edited } as Permit;
-  return { permit, reading, decision: strictest([...heard.map((h) => h.judged), call]) };
+  const bytes = edited ? (plea.encode?.(body) ?? utf8.encode(body)) : plea.raw;
+  return { body: bytes, edited } as Permit;
 }
 
 /** An open route is declared by the operator and is not read: the declaration is its permit. */
@@ -64,7 +71,8 @@ export function permitOpenRoute(raw: Uint8Array | undefined): Permit {
   return { body: raw, edited: false } as Permit;
 }
 
-interface Heard {
+/** A judged action and where its target stands in the body. */
+export interface Heard {
   readonly judged: Judged;
   readonly base: PlacedAction['base'];
 }
@@ -85,7 +93,8 @@ function hearModelCall(bench: Bench, plea: Plea, reading: Reading): { judged: Ju
   return { judged, carried };
 }
 
-function hear(bench: Bench, plea: Plea, { action, base }: PlacedAction): Heard {
+/** Judges one arriving action and records it, unless this run brought the same result before. */
+export function hear(bench: Bench, plea: Plea, { action, base }: PlacedAction): Heard {
   const judged = judge(bench, action);
   const old = action.point === 'post_tool_call' && !isFresh(bench, judged);
   if (!old || judged.verdict.decision === 'deny') plea.record(judged.record);
@@ -98,7 +107,7 @@ function isFresh({ gate, space, principal }: Bench, { action, record }: Judged):
 }
 
 /** Refuses the request where a verdict denies it, else lands all edits and reads the result again. */
-function settleEdits(
+export function settleEdits(
   bench: Bench,
   plea: Plea,
   reading: Reading,
@@ -136,7 +145,7 @@ function settleEdits(
 }
 
 /** What a clamp by the ledger and a `cap` by policy write into the caller's own output cap field. */
-function capSplices(plea: Plea, reading: Reading, verdict: Verdict): Splice[] {
+export function capSplices(plea: Plea, reading: Reading, verdict: Verdict): Splice[] {
   const limits: number[] = [];
   if (plea.granted < plea.quote.max) limits.push(affordableTokens(plea.quote, plea.granted));
   if (verdict.cap === 'affordable') limits.push(affordableTokens(plea.quote, plea.granted));
@@ -162,7 +171,8 @@ export function denial(verdict: Verdict, what: string): Fault {
   });
 }
 
-function describe({ action }: Judged): string {
+/** What a judged action is, for people. */
+export function describe({ action }: Judged): string {
   switch (action.point) {
     case 'agent_startup':
       return 'the start of this run';
@@ -175,7 +185,8 @@ function describe({ action }: Judged): string {
   }
 }
 
-function strictest(judged: readonly Judged[]): Verdict['decision'] {
+/** The strictest decision of several. */
+export function strictest(judged: readonly Judged[]): Verdict['decision'] {
   return judged.reduce<Verdict['decision']>(
     (worst, { verdict }) => (severity(verdict.decision) > severity(worst) ? verdict.decision : worst),
     'allow',

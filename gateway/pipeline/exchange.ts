@@ -11,7 +11,8 @@ import { carry } from './carry.ts';
 import { type ChargeTerms, priceOnce } from './charge.ts';
 import { type Claim, claim, tongueFor } from './claim.ts';
 import { begin, release, remember, seal, settle } from './conclude.ts';
-import { decide, permitOpenRoute } from './decide.ts';
+import { decide, type Plea, permitOpenRoute } from './decide.ts';
+import { decideBatch } from './decide-batch.ts';
 import { denyCall } from './denied-call.ts';
 import type { Noses } from './detect.ts';
 import { callFacts } from './facts.ts';
@@ -21,6 +22,7 @@ import { digestOf } from './identities.ts';
 import type { Bench } from './judgement.ts';
 import { NOT_SERVED, type Outcome } from './outcome.ts';
 import { withoutQueryCredential } from './query-credential.ts';
+import { quoteOf } from './quote-of.ts';
 import type { Reply } from './reply.ts';
 import { modelOf } from './request-actions.ts';
 import { type Hold, refit, reserve } from './reserve.ts';
@@ -105,7 +107,7 @@ async function governed(
   const { arrival } = call;
   const provider = route.destination.prices;
   const { caller, reading, model, principal, space, ...turn } = await known(gate, trail, route, dialect, call);
-  const quote = gate.cashier.quote(provider, reading.bound, trail.at, gate.budgets.length > 0);
+  const quote = quoteOf(gate.cashier, provider, reading, trail.at, gate.budgets.length > 0);
   trail.quote = quote;
   const reserved = await held(gate, trail, principal, quote, model);
 
@@ -117,7 +119,7 @@ async function governed(
       space,
       facts: callFacts(principal, arrival, route.upstreamPath, quote, reserved.balances, trail.at),
     };
-    const verdict = decide(bench, {
+    const plea: Plea = {
       reading,
       dialect,
       headers: arrival.headers,
@@ -129,9 +131,10 @@ async function governed(
       quote,
       granted: reserved.amount,
       record: trail.record,
-    });
+    };
+    const verdict = reading.members ? await decideBatch(bench, plea) : decide(bench, plea);
     const edited = verdict.reading !== reading;
-    const after = edited ? gate.cashier.quote(provider, verdict.reading.bound, trail.at, true) : quote;
+    const after = edited ? quoteOf(gate.cashier, provider, verdict.reading, trail.at, true) : quote;
     if (reserved.amount < quote.max) trail.clampedTo = verdict.reading.bound.outputCap;
     const hold = await refit(gate, trail, principal, reserved, after, model);
     await begin(gate, trail, principal, hold);
@@ -164,7 +167,7 @@ async function governed(
 }
 
 /** On what the call is charged, as it was carried. */
-function termsOf(
+export function termsOf(
   gate: Gateway,
   provider: string,
   carried: Reading,
@@ -181,6 +184,7 @@ function termsOf(
     bound: carried.bound,
     held: hold.amount,
     outputCap: (carried.bound.outputCap ?? quote.outputCap) * carried.bound.choices,
+    requests: carried.members?.length ?? 1,
   };
 }
 
@@ -229,7 +233,8 @@ function read(dialect: Dialect, { body, arrival }: Call, path: string): Reading 
   }
 }
 
-function enter(
+/** The call becomes a step of its run; throws a Fault (`TG_POLICY_DENIED`) where the run, its agent or its human is halted. */
+export function enter(
   gate: Gateway,
   trail: Trail,
   space: RunSpace,
@@ -267,7 +272,7 @@ async function judged<T>(gate: Gateway, trail: Trail, hold: Hold, beat: () => Pr
 }
 
 /** Reserves; where the ledger's answer was lost, what it may hold is given back by id, or lapses as a charge. */
-async function held(gate: Gateway, trail: Trail, principal: Principal, quote: Quote, model: ModelRef): Promise<Hold> {
+export async function held(gate: Gateway, trail: Trail, principal: Principal, quote: Quote, model: ModelRef): Promise<Hold> {
   try {
     return await reserve(gate, trail, principal, quote, model);
   } catch (error) {

@@ -2,6 +2,7 @@ import type { Budget } from '../domain/budget.ts';
 import type { Judge } from '../policy/judge.ts';
 import type { Calls } from '../ports/calls.ts';
 import type { Clock, Ids } from '../ports/clock.ts';
+import type { Deferrals } from '../ports/deferrals.ts';
 import type { Detector } from '../ports/detector.ts';
 import type { Dialect } from '../ports/dialect.ts';
 import type { Identity } from '../ports/identity.ts';
@@ -67,6 +68,7 @@ export interface Gateway {
   readonly halting: Halting;
   readonly tokens: RunTokens;
   readonly calls: Calls;
+  readonly deferrals: Deferrals;
   readonly spool: Spool;
   readonly upstream: Upstream;
   readonly clock: Clock;

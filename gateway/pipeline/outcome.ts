@@ -1,7 +1,7 @@
 import type { FaultCode } from '../domain/fault.ts';
 import type { Ending } from '../domain/receipt.ts';
 import type { Usage } from '../domain/usage.ts';
-import type { MessageMark } from '../ports/dialect.ts';
+import type { Deferred, MessageMark } from '../ports/dialect.ts';
 
 /** What carrying a call came to. */
 export interface Outcome {
@@ -19,6 +19,8 @@ export interface Outcome {
   readonly providerRuns: number;
   readonly answer?: MessageMark | undefined;
   readonly issuedIds: readonly string[];
+  /** the usage comes later; the hold stays open */
+  readonly deferred?: Deferred | undefined;
 }
 
 export const NOT_SERVED: Outcome = {

@@ -2,7 +2,9 @@ import { nanoToUsd, usdToNano } from '../domain/money.ts';
 import type { BeginEntry, SealEntry } from '../domain/receipt.ts';
 import { type CallId, type Digest, type EpochMs, type Nano, nano } from '../domain/scalars.ts';
 import type { Calls } from '../ports/calls.ts';
+import type { DeferredCall, Deferrals } from '../ports/deferrals.ts';
 import type { Spool } from '../ports/spool.ts';
+import { deferredOf, leaseOf } from './deferred.ts';
 
 interface RecordedHold {
   readonly id: CallId;
@@ -23,11 +25,13 @@ export interface RecoveryParts {
   /** calls that began and were never sealed, however long ago */
   readonly open: readonly BeginEntry[];
   readonly calls: Calls;
+  readonly deferrals: Deferrals;
   readonly ledger: {
     restore(holds: Iterable<RecordedHold>, settlements: Iterable<RecordedSettlement>): void | Promise<void>;
     /** of this gateway only, where several share a ledger */
     openHolds(): readonly CallId[] | Promise<readonly CallId[]>;
     release(id: CallId): Promise<void>;
+    renew(id: CallId, lapsesAt: EpochMs): Promise<void>;
     settle(id: CallId, amount: Nano, accounts: readonly []): Promise<{ readonly charged: Nano }>;
   };
   readonly policy: Digest;
@@ -50,7 +54,7 @@ const BATCH = 1000;
  * says was carried is held or charged, what it does not know was never carried. Idempotent: dying in here changes nothing.
  */
 export async function recover(parts: RecoveryParts): Promise<Recovered> {
-  const { spool, open, calls, ledger } = parts;
+  const { spool, open, calls, deferrals, ledger } = parts;
   let holds: RecordedHold[] = open.map(holdOf);
   let settlements: RecordedSettlement[] = [];
   let indexed = 0;
@@ -62,15 +66,20 @@ export async function recover(parts: RecoveryParts): Promise<Recovered> {
   for await (const { seq, entry } of spool.read(calls.indexedTo() + 1)) {
     if (entry.kind === 'begin') holds.push(holdOf(entry));
     else if (entry.kind === 'seal') {
-      settlements.push({ id: entry.id, at: entry.at, amount: usdToNano(entry.cost_usd) });
+      const later = deferredOf(entry);
+      if (later) deferrals.open(later);
+      else settlements.push({ id: entry.settles ?? entry.id, at: entry.at, amount: usdToNano(entry.cost_usd) });
+      if (entry.settles) deferrals.close(entry.settles);
       calls.add(seq, entry);
       indexed += 1;
     }
     if (holds.length + settlements.length >= BATCH) await handOver();
   }
   await handOver();
+  const waiting = new Map(deferrals.waiting().map((one) => [one.call, one]));
+  for (const later of waiting.values()) await ledger.renew(later.call, leaseOf(later));
   const begun = new Set(open.map(({ id }) => id));
-  const strays = (await ledger.openHolds()).filter((id) => !begun.has(id));
+  const strays = (await ledger.openHolds()).filter((id) => !begun.has(id) && !waiting.has(id));
   let released = 0;
   for (const id of strays) {
     // sealed, and the settlement did not reach a shared ledger before the end: the receipt says what it is charged
@@ -82,13 +91,19 @@ export async function recover(parts: RecoveryParts): Promise<Recovered> {
     }
   }
   for (const entry of open) {
+    const later = waiting.get(entry.id);
+    if (later) {
+      const line = await spool.append(deferredSeal(entry, later, parts));
+      if (line.entry.kind === 'seal') calls.add(line.seq, line.entry);
+      continue;
+    }
     // the first settlement is final: one that the ledger kept and the record lost is what the receipt says
     const { charged } = await ledger.settle(entry.id, holdOf(entry).amount, []);
     const line = await spool.append(lapsedSeal(entry, charged, parts));
     if (line.entry.kind === 'seal') calls.add(line.seq, line.entry);
   }
   await calls.flush();
-  return { lapsed: open.length, indexed, released };
+  return { lapsed: open.filter(({ id }) => !waiting.has(id)).length, indexed, released };
 }
 
 const holdOf = ({ id, at, hold }: BeginEntry): RecordedHold => ({
@@ -97,6 +112,18 @@ const holdOf = ({ id, at, hold }: BeginEntry): RecordedHold => ({
   amount: nano(BigInt(hold.amount)),
   accounts: hold.accounts,
 });
+
+/** The receipt of a call whose answer, a promise of usage, had arrived when its gate died. */
+function deferredSeal(entry: BeginEntry, later: DeferredCall, parts: RecoveryParts): SealEntry {
+  const { object, until, hold, requests } = later;
+  return {
+    ...lapsedSeal(entry, nano(0n), parts),
+    status: 200,
+    ending: 'completed',
+    deferred: { object: object.slice(entry.upstream.length + 1), until, hold: hold.toString(), requests },
+    notes: ['the gate stopped before this receipt was sealed; its usage comes later'],
+  };
+}
 
 /** The receipt of a call whose gate died while it was carried: what it may have cost at most is its charge, unless it was settled. */
 function lapsedSeal(entry: BeginEntry, charged: Nano, { policy, prices }: RecoveryParts): SealEntry {

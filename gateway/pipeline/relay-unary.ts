@@ -86,5 +86,6 @@ function outcomeOf(reading: ReplyReading): Outcome {
     providerRuns: 0,
     answer: reading.mark,
     issuedIds: reading.issuedIds,
+    deferred: reading.deferred,
   };
 }

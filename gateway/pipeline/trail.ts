@@ -2,7 +2,7 @@ import type { FaultCode } from '../domain/fault.ts';
 import { nanoToUsd } from '../domain/money.ts';
 import type { Cost, Quote } from '../domain/pricing.ts';
 import type { Principal } from '../domain/principal.ts';
-import type { Ending, JudgedAction, SealEntry } from '../domain/receipt.ts';
+import type { DeferredTerms, Ending, JudgedAction, SealEntry } from '../domain/receipt.ts';
 import { type CallId, type EpochMs, type Nano, nano } from '../domain/scalars.ts';
 import type { Usage } from '../domain/usage.ts';
 import { type Decision, severity } from '../domain/verdict.ts';
@@ -36,6 +36,7 @@ export class Trail {
   charged: Nano = nano(0n);
   clampedTo: number | undefined;
   firstByteTicks: number | undefined;
+  deferred: DeferredTerms | undefined;
 
   constructor(gate: Gateway) {
     this.#gate = gate;
@@ -99,6 +100,7 @@ export class Trail {
       policy: this.#gate.judge.digest,
       prices: this.#gate.cashier.digest,
       ...(this.#notes.length > 0 && { notes: this.#notes }),
+      ...(this.deferred && { deferred: this.deferred }),
     };
   }
 }

@@ -37,6 +37,15 @@ export interface MessageMark {
   readonly canonical: string;
 }
 
+/** One request inside another (a batch): judged and quoted by itself. */
+export interface Member {
+  /** where its body stands in the whole; the reading's own pointers begin there */
+  readonly at: Pointer;
+  /** for people: which one it is */
+  readonly name: string;
+  readonly reading: Reading;
+}
+
 /** What a request says. Pure reading: nothing is changed. */
 export interface Reading {
   readonly doc: JsonText;
@@ -63,6 +72,8 @@ export interface Reading {
   readonly asserted: Readonly<Record<string, string>>;
   /** the gate's own edits to make the call measurable (`stream_options.include_usage`); no verdict is behind them */
   readonly preparation: readonly Splice[];
+  /** the requests it consists of, where it is a batch; absent: it is one itself */
+  readonly members?: readonly Member[] | undefined;
 }
 
 /** A tool call the model proposes in its reply. */
@@ -89,6 +100,41 @@ export interface ReplyChanges {
   readonly texts: readonly Edit[];
 }
 
+/** A reply that promises its usage for later. */
+export interface Deferred {
+  /** the provider's id of what was begun */
+  readonly object: string;
+  /** the longest the provider takes and the caller needs to look, in milliseconds; after that the hold is the charge */
+  readonly withinMs: number;
+}
+
+/**
+ * A route that asks about what an earlier call began: free of charge, carried without a request of its own. Its reply is `answer`:
+ * the model's, read by `readReply`; `status`: read by `readStatus`; `lines`: read by `results`, line by line; `other`: not read.
+ */
+export interface FollowUp {
+  readonly upstreamPath: string;
+  /** the provider's id of what was begun; undefined: it asks about several */
+  readonly object?: string | undefined;
+  readonly reply: 'answer' | 'status' | 'lines' | 'other';
+}
+
+/** What a status says. */
+export interface StatusReading {
+  /** it is over, and nothing was produced that is charged */
+  readonly free: boolean;
+  /** what has to change before the caller sees it (a link past the gate) */
+  readonly edits: readonly Splice[];
+}
+
+/** Results that come as JSON lines, one for each request of a batch. */
+export interface ResultLines {
+  /** Where the model's answer stands in a line; undefined where there is none and nothing is charged. Throws a Fault for what is no result. */
+  answerAt(line: JsonText): Pointer | undefined;
+  /** The line with an error in the place of its answer. */
+  withheld(line: JsonText, saying: Saying): string;
+}
+
 /** What a complete reply (not a stream) says. */
 export interface ReplyReading {
   readonly usage: Usage;
@@ -100,6 +146,8 @@ export interface ReplyReading {
   /** ids issued in this reply, so that they are known when they come back */
   readonly issuedIds: readonly string[];
   readonly mark: MessageMark;
+  /** its usage comes later; `usage` is what is known now */
+  readonly deferred?: Deferred | undefined;
 }
 
 /** One event of a streamed reply with what has to be known before it may be sent. */
@@ -190,6 +238,12 @@ export interface Dialect {
   readonly name: string;
   /** True where this method and path (below the upstream's prefix, query left out) are this language's generating call. Doubled or missing `/v1` is accepted. */
   claims(method: string, path: string): boolean;
+  /** The routes that ask about what an earlier call began. */
+  follow?(method: string, path: string): FollowUp | undefined;
+  /** Reads the reply of a `status` route. Throws a Fault where it is none. */
+  readStatus?(doc: JsonText): StatusReading;
+  /** Reads the replies of a `lines` route. */
+  readonly results?: ResultLines;
   /** The path to ask the upstream for, given the claimed one. */
   upstreamPath(path: string): string;
   /** Headers that carry the caller's credential in this language, lower case, e.g. `authorization`, `x-api-key`. */

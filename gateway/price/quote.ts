@@ -22,6 +22,7 @@ export function quoteFor(
   at: EpochMs,
   strict: boolean,
 ): Quote {
+  if (bound.free) return assemble(FREE);
   const found = catalogue.find(provider, bound.model);
   if (found !== undefined) return quoteAt(catalogue, provider, found, bound, at, strict);
   const quotes = catalogue
@@ -37,6 +38,15 @@ export function quoteFor(
     note: `\`${bound.model}\` has no price at \`${provider}\`; add a row to its price file`,
   });
 }
+
+const FREE: Omit<Quote, 'max'> = {
+  priced: true,
+  bounded: true,
+  fixed: nano(0n),
+  perOutputToken: pico(0n),
+  outputCap: 0,
+  inputTokens: 0,
+};
 
 /** The most output tokens that `left` pays for: the clamp of meter.md 3.3. Never above the quote's own cap; 0 where not even the input fits. */
 export function affordableTokens(quote: Quote, left: Nano): number {

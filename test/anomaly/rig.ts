@@ -225,6 +225,7 @@ export async function rig(options: RigOptions): Promise<Rig> {
     halting: new Halting(log),
     tokens: new RunTokens(),
     calls: saboteur.wrap('calls', store.calls),
+    deferrals: saboteur.wrap('deferrals', store.deferrals),
     spool: saboteur.wrap('spool', noted, ['append']),
     upstream: saboteur.wrap(
       'upstream',

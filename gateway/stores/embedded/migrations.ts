@@ -88,4 +88,16 @@ export const MIGRATIONS: readonly string[] = [
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX run_labels_by_time ON run_labels (at);
   `,
+  `
+  CREATE TABLE deferrals (
+    call    TEXT PRIMARY KEY,
+    object  TEXT NOT NULL,
+    at      INTEGER NOT NULL,
+    until   INTEGER NOT NULL,
+    settled INTEGER NOT NULL,
+    json    TEXT NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX deferrals_by_object ON deferrals (object);
+  CREATE INDEX deferrals_waiting ON deferrals (at) WHERE settled = 0;
+  `,
 ];

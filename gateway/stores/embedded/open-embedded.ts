@@ -7,6 +7,7 @@ import { openDatabase, openDatabaseReadOnly, ownDatabase, storeFault } from './d
 import { GroupCommit } from './group-commit.ts';
 import { Halts } from './halts.ts';
 import { History } from './history.ts';
+import { EmbeddedDeferrals } from './deferrals.ts';
 import { EmbeddedKeys } from './keys.ts';
 import { EmbeddedLedger } from './ledger.ts';
 import { RunLabels } from './run-labels.ts';
@@ -33,6 +34,7 @@ export interface EmbeddedStore {
   readonly runs: EmbeddedRuns;
   readonly keys: Keys;
   readonly calls: EmbeddedCalls;
+  readonly deferrals: EmbeddedDeferrals;
   /** False while the last write to the file failed; it is tried again by itself. */
   healthy(): boolean;
   /** Commits what is pending. Throws a Fault where that fails; the file is closed all the same. */
@@ -66,6 +68,7 @@ function assemble(path: string, options: EmbeddedOptions, owner: { release(): vo
   const labels = new RunLabels(db, clock.now(), keepMs);
   const halts = new Halts(db, () => clock.now());
   const runs = new EmbeddedRuns((space, run) => calls.past(space, run), halts, labels, bounds);
+  const deferrals = new EmbeddedDeferrals(db, clock.now(), keepMs);
   let open = true;
   const close = (): void => {
     if (!open) return;
@@ -77,7 +80,7 @@ function assemble(path: string, options: EmbeddedOptions, owner: { release(): vo
     owner.release();
     if (!saved) throw storeFault(path, book.failure ?? new Error('the index of calls was not saved'));
   };
-  return { ledger, runs, keys: new EmbeddedKeys(db), calls, healthy: () => open && commits.healthy(), close };
+  return { ledger, runs, keys: new EmbeddedKeys(db), calls, deferrals, healthy: () => open && commits.healthy(), close };
 }
 
 /** Opens the index of calls beside a running gateway, or of one that has stopped. Throws a Fault where there is none. */
