@@ -59,36 +59,85 @@ function offsetOf(error: unknown): number {
   return match ? Number(match[1]) : 0;
 }
 
+/** Beyond so many members an object's names are looked up in a set. */
+const FEW_NAMES = 12;
+
+/** The member names of the objects that are open, innermost last. */
+class OpenNames {
+  /** names of all open objects, one after the other */
+  readonly #names: string[] = [];
+  /** where the names of each open container begin; -1 for an array */
+  readonly #starts: number[] = [];
+  readonly #sets: (Set<string> | undefined)[] = [];
+
+  get depth(): number {
+    return this.#starts.length;
+  }
+
+  get inObject(): boolean {
+    return this.#starts.length > 0 && (this.#starts[this.#starts.length - 1] as number) >= 0;
+  }
+
+  open(object: boolean): void {
+    this.#starts.push(object ? this.#names.length : -1);
+    this.#sets.push(undefined);
+  }
+
+  close(): void {
+    const start = this.#starts.pop();
+    this.#sets.pop();
+    if (start !== undefined && start >= 0) this.#names.length = start;
+  }
+
+  /** False where the innermost object has the name already. */
+  add(name: string): boolean {
+    const last = this.#starts.length - 1;
+    const start = this.#starts[last] as number;
+    const names = this.#names;
+    if (names.length - start < FEW_NAMES) {
+      for (let i = start; i < names.length; i += 1) if (names[i] === name) return false;
+    } else {
+      const set = this.#sets[last] ?? new Set(names.slice(start));
+      this.#sets[last] = set;
+      if (set.has(name)) return false;
+      set.add(name);
+    }
+    names.push(name);
+    return true;
+  }
+}
+
 /** Walks text that is known to be JSON, jumping over string bodies. */
 function refuseAmbiguous(text: string, maxDepth: number): void {
-  const open: (Set<string> | null)[] = [];
-  let names: Set<string> | null = null;
+  const open = new OpenNames();
   let nameNext = false;
   for (let i = 0; i < text.length; i += 1) {
     const c = text.charCodeAt(i);
     if (c === QUOTE) {
       const end = stringEnd(text, i);
-      if (nameNext && names) {
-        const raw = text.slice(i + 1, end - 1);
-        const name = raw.includes('\\') ? (JSON.parse(`"${raw}"`) as string) : raw;
-        if (names.has(name)) throw new JsonFault(`the member \`${name}\` stands twice in one object`, i);
-        if (name === '__proto__') throw new JsonFault('`__proto__` is not accepted as a member name', i);
-        names.add(name);
+      if (nameNext) {
+        refuseName(text, i, end, open);
         nameNext = false;
       }
       i = end - 1;
     } else if (c === 44) {
-      nameNext = names !== null;
+      nameNext = open.inObject;
     } else if (c === 123 || c === 91) {
-      open.push(names);
-      if (open.length > maxDepth) throw new JsonFault(`nesting is deeper than ${maxDepth} levels`, i);
-      names = c === 123 ? new Set() : null;
+      open.open(c === 123);
+      if (open.depth > maxDepth) throw new JsonFault(`nesting is deeper than ${maxDepth} levels`, i);
       nameNext = c === 123;
     } else if (c === 125 || c === 93) {
-      names = open.pop() ?? null;
+      open.close();
       nameNext = false;
     }
   }
+}
+
+function refuseName(text: string, start: number, end: number, open: OpenNames): void {
+  const raw = text.slice(start + 1, end - 1);
+  const name = raw.includes('\\') ? (JSON.parse(`"${raw}"`) as string) : raw;
+  if (!open.add(name)) throw new JsonFault(`the member \`${name}\` stands twice in one object`, start);
+  if (name === '__proto__') throw new JsonFault('`__proto__` is not accepted as a member name', start);
 }
 
 export interface Span {

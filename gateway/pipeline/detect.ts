@@ -5,6 +5,8 @@ import type { Detector } from '../ports/detector.ts';
 import type { Log } from '../ports/log.ts';
 
 const REMEMBER_FROM = 512;
+/** What one call's texts smelled of, by detector and text; it lives as long as the call, as the texts do. */
+type Smelled = Map<string, Map<string, readonly Finding[]>>;
 const REMEMBERED_PARTS = 4096;
 
 /**
@@ -15,28 +17,44 @@ export class Noses {
   readonly #detectors: ReadonlyMap<string, Detector>;
   readonly #log: Log;
   readonly #memory = new Map<string, readonly Finding[]>();
+  readonly #calls = new WeakMap<object, Smelled>();
 
   constructor(detectors: ReadonlyMap<string, Detector>, log: Log) {
     this.#detectors = detectors;
     this.#log = log;
   }
 
-  /** Findings of the named detectors in all parts. A detector that fails yields one `unknown` finding of each of its kinds. */
-  gather(names: readonly string[], parts: readonly TextPart[]): PlacedFinding[] {
+  /**
+   * Findings of the named detectors in all parts. A detector that fails yields one `unknown` finding of each of its kinds. A text that
+   * comes at several points of the same `call` (any object that stands for it) is read once.
+   */
+  gather(names: readonly string[], parts: readonly TextPart[], call: object): PlacedFinding[] {
     const placed: PlacedFinding[] = [];
+    if (names.length === 0 || parts.length === 0) return placed;
+    const smelled: Smelled = this.#calls.get(call) ?? new Map();
+    this.#calls.set(call, smelled);
     for (const name of names) {
       const detector = this.#detectors.get(name);
+      const known = smelled.get(name) ?? new Map<string, readonly Finding[]>();
+      smelled.set(name, known);
       for (const part of parts) {
         if (!detector) placed.push(...unknown([`${name}.*`], part));
-        else this.#smell(detector, part, placed);
+        else this.#smell(detector, part, known, placed);
       }
     }
     return placed;
   }
 
-  #smell(detector: Detector, part: TextPart, placed: PlacedFinding[]): void {
+  #smell(
+    detector: Detector,
+    part: TextPart,
+    known: Map<string, readonly Finding[]>,
+    placed: PlacedFinding[],
+  ): void {
     try {
-      for (const finding of this.#scan(detector, part.text)) placed.push({ ...finding, at: part.at, status: 'found' });
+      const found = known.get(part.text) ?? this.#scan(detector, part.text);
+      known.set(part.text, found);
+      for (const finding of found) placed.push({ ...finding, at: part.at, status: 'found' });
     } catch (error) {
       this.#log.error(
         { detector: detector.name, error: error instanceof Error ? error.name : 'unknown' },

@@ -45,6 +45,7 @@ export class RunTokens {
     parts: readonly TextPart[],
     findings: readonly PlacedFinding[],
   ): readonly PlacedFinding[] {
+    if (findings.length === 0 && !parts.some(({ text }) => text.includes('<'))) return findings;
     const book = this.#book(space, run);
     for (const { text } of parts) this.#take(book, text);
     if (findings.length === 0) return findings;

@@ -19,6 +19,9 @@ import type { ToolCatalogue } from './tool-catalogue.ts';
 const CONDITION_STEPS = 100_000;
 const EVALUATION_STEPS = 1_000_000;
 
+/** Selections whose relevance is kept; agents, tools and models come again and again. */
+const REMEMBERED = 4096;
+
 /** What a judge is made of. */
 export interface JudgeParts {
   readonly digest: Digest;
@@ -39,6 +42,9 @@ export class RulesJudge implements Judge {
   readonly #context: EvalContext;
   /** by rule: its one condition, where that is all there is left to ask once the index has found it */
   readonly #plain: readonly (Condition | undefined)[];
+  /** no rule expires: what is relevant to a selection stays so */
+  readonly #lasting: boolean;
+  readonly #relevances = new Map<string, Relevance>();
   #steps = 0;
 
   constructor(parts: JudgeParts) {
@@ -49,12 +55,23 @@ export class RulesJudge implements Judge {
     this.#candidates = new Collector(parts.rules.length);
     this.#plain = parts.rules.map((rule) => (isPlain(rule) ? rule.when : undefined));
     this.#context = new EvalContext(parts.tools);
+    this.#lasting = parts.rules.every((rule) => rule.expiresAt === Number.POSITIVE_INFINITY);
   }
 
   relevance(selection: Selection): Relevance {
+    const name = this.#lasting ? selectionText(selection) : '';
+    const known = name === '' ? undefined : this.#relevances.get(name);
+    if (known) return known;
     const found = this.#select(selection);
     const denies = this.#parts.denying.some((d) => isAbout(d.tenants, selection.tenant));
-    return found.length === 0 && !denies ? IRRELEVANT : relevanceOf(found, denies);
+    const relevance = found.length === 0 && !denies ? IRRELEVANT : relevanceOf(found, denies);
+    if (name !== '') this.#remember(name, relevance);
+    return relevance;
+  }
+
+  #remember(name: string, relevance: Relevance): void {
+    this.#relevances.set(name, relevance);
+    if (this.#relevances.size > REMEMBERED) this.#relevances.delete(this.#relevances.keys().next().value as string);
   }
 
   evaluate(snapshot: Snapshot): Verdict {
@@ -151,6 +168,29 @@ const THREW = new Broken('the data is nested too deeply or too large');
 
 const errorOf = (broken: Broken): RuntimeError =>
   broken === OUT_OF_STEPS ? 'runtime_error:step_budget_exceeded' : 'runtime_error:condition_failed';
+
+/** Everything of a selection that rules can look at, as one text; '' for one that has no plain form. */
+function selectionText({
+  point,
+  tool,
+  server,
+  model,
+  provider,
+  agent,
+  human,
+  groups,
+  tier,
+  tenant,
+}: Selection): string {
+  if (groups !== undefined && groups.length > 0) return '';
+  let text: string = point;
+  for (const name of [tool, server, model, provider, agent, human, tier, tenant]) {
+    // INVARIANT: no name holds the separator, so different selections have different texts.
+    if (name?.includes('\n')) return '';
+    text += `\n${name ?? ''}`;
+  }
+  return text;
+}
 
 function selectionOf({ action, agent, human, tenant }: Snapshot): Selection {
   return {

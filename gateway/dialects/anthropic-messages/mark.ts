@@ -1,6 +1,6 @@
 import { isArray, isObject, type Json, type JsonObject, member } from '../../domain/json.ts';
 import type { MessageMark } from '../../ports/dialect.ts';
-import { markText } from '../_shared/mark-text.ts';
+import { markOf as lazyMark } from '../_shared/mark-text.ts';
 import { blockType, isCallType, isProviderCallType, objectsOf } from './block.ts';
 
 /**
@@ -8,7 +8,7 @@ import { blockType, isCallType, isProviderCallType, objectsOf } from './block.ts
  * drop or rewrite them between turns: cache markers, thinking, block borders inside text, white space around it.
  */
 export function markOf(role: 'user' | 'assistant', content: Json | undefined): MessageMark {
-  return { role, canonical: markText(finite(items(content))) };
+  return lazyMark(role, () => finite(items(content)));
 }
 
 function items(content: Json | undefined): Json[] {

@@ -1,6 +1,6 @@
 import type { Json } from '../../domain/json.ts';
 import type { MessageMark } from '../../ports/dialect.ts';
-import { markText } from '../_shared/mark-text.ts';
+import { markOf } from '../_shared/mark-text.ts';
 import { readArguments } from './arguments.ts';
 
 /** A tool call inside a mark; `raw` is the argument text, compared by value where it is JSON. */
@@ -11,17 +11,13 @@ export interface MarkedCall {
 
 /** The same for a reply as relayed and for the message it becomes in the next request: text and calls, no ids. */
 export function assistantMark(text: string, calls: readonly MarkedCall[]): MessageMark {
-  const called: Json = calls.map(({ tool, raw }) => [tool, readArguments(raw) ?? raw]);
-  return { role: 'assistant', canonical: markText([text, called]) };
+  return markOf('assistant', () => [text, calls.map(({ tool, raw }) => [tool, readArguments(raw) ?? raw])]);
 }
 
 /** What the user said; media by value, since another picture is another message. */
-export const userMark = (content: Json): MessageMark => ({ role: 'user', canonical: markText(content) });
+export const userMark = (content: () => Json): MessageMark => markOf('user', content);
 
-export const toolMark = (tool: string, content: Json): MessageMark => ({
-  role: 'tool',
-  canonical: markText([tool, content]),
-});
+export const toolMark = (tool: string, content: () => Json): MessageMark => markOf('tool', () => [tool, content()]);
 
 const COUNTER = /(^|[^0-9a-zA-Z])[0-9]{1,4}$/;
 

@@ -60,7 +60,7 @@ function readMessage(found: Conversation, tools: Map<string, string>, message: J
   else if (role === 'tool' || role === 'function') readResult(found, tools, message, i);
   else if (role === 'user') {
     found.input.push(...texts);
-    found.marks.push(userMark(contentMark(content)));
+    found.marks.push(userMark(() => contentMark(content)));
   }
 }
 
@@ -129,5 +129,5 @@ function readResult(found: Conversation, tools: Map<string, string>, message: Js
   if (callId !== '' && isUniqueId(callId)) found.issuedIds.add(callId);
   const at = `/messages/${i}/content`;
   found.results.push({ callId, tool, at, content, parts: contentParts(content, '', true), isError: false });
-  found.marks.push(toolMark(tool, contentMark(content)));
+  found.marks.push(toolMark(tool, () => contentMark(content)));
 }

@@ -50,7 +50,7 @@ export function readInput(input: Json | undefined): Input {
   if (typeof input === 'string') {
     found.parts.push(...stringParts(input, '/input'));
     found.user.push(...found.parts);
-    found.marks.push(userMark(contentMark(input)));
+    found.marks.push(userMark(() => contentMark(input)));
     return found;
   }
   if (!isArray(input)) throw badRequest('input', 'must be a string or a list of items');
@@ -105,7 +105,7 @@ class ItemReader {
     this.endAnswer();
     if (role !== 'user') return;
     this.#found.user.push(...texts);
-    this.#found.marks.push(userMark(contentMark(content)));
+    this.#found.marks.push(userMark(() => contentMark(content)));
   }
 
   /** What the model, or the provider for it, said or did: calls, reasoning, its own tools' runs. */
@@ -149,7 +149,7 @@ class ItemReader {
       parts,
       isError: item['status'] === 'failed',
     });
-    this.#found.marks.push(toolMark(tool, contentMark(content)));
+    this.#found.marks.push(toolMark(tool, () => contentMark(content)));
   }
 
   #speaks(): Answer {

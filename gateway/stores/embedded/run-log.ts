@@ -63,44 +63,67 @@ export class RunLog {
   #labels: readonly string[] = [];
   #tools: readonly string[] = [];
   #calls: ReadonlyMap<string, number> = new Map();
+  #lastAt: ReadonlyMap<string, EpochMs> = new Map();
+  readonly #forgotten: true | undefined;
   /** money per second of the last minute, oldest first */
   readonly #pace: { second: number; cost: bigint }[] = [];
+  /** what the log says now; a call asks several times in a row */
+  #said: { readonly now: EpochMs; readonly steps: number; readonly facts: RunFacts } | undefined;
+  /** the sum of `#pace` after the second `from` */
+  #minute: { readonly from: number; sum: bigint } | undefined;
 
   constructor(id: string, past: RunPast | undefined) {
     this.#id = id;
     this.steps = past?.steps ?? 0;
     this.carried = past?.carried ?? false;
     this.#spent = past?.spent ?? 0n;
+    this.#forgotten = this.steps > 0 ? true : undefined;
     this.#firstAt = past?.firstAt;
   }
 
   begin(at: EpochMs): void {
     this.#firstAt ??= at;
+    this.#said = undefined;
   }
 
   spend(at: EpochMs, cost: Nano): void {
     this.#spent += cost;
+    this.#said = undefined;
     const second = Math.floor(at / 1000);
     const last = this.#pace.at(-1);
     if (last && second <= last.second) last.cost += cost;
     else this.#pace.push({ second, cost });
     while ((this.#pace[0]?.second ?? second) <= second - VELOCITY_S) this.#pace.shift();
+    if (this.#minute && this.#minute.from >= second - VELOCITY_S) this.#minute.sum += cost;
+    else this.#minute = undefined;
   }
 
   /** Returns those it did not have. */
   label(labels: readonly string[]): readonly string[] {
     const fresh = [...new Set(labels)].filter((label) => !this.#labels.includes(label));
     if (fresh.length > 0) this.#labels = [...this.#labels, ...fresh];
+    this.#said = undefined;
     return fresh;
   }
 
-  sight({ tool, key }: ToolSighting): void {
+  sight({ tool, key }: ToolSighting, at: EpochMs): void {
+    this.#said = undefined;
     this.#tail = follow(this.#tail, key);
     this.#calls = counted(this.#calls, tool);
+    this.#lastAt = new Map(this.#lastAt).set(tool, at);
     if (!this.#tools.includes(tool)) this.#tools = [...this.#tools, tool];
   }
 
   facts(now: EpochMs, sighting?: ToolSighting): RunFacts {
+    if (sighting) return this.#tell(now, sighting);
+    const said = this.#said;
+    if (said?.now === now && said.steps === this.steps) return said.facts;
+    const facts = this.#tell(now);
+    this.#said = { now, steps: this.steps, facts };
+    return facts;
+  }
+
+  #tell(now: EpochMs, sighting?: ToolSighting): RunFacts {
     const tail = sighting ? follow(this.#tail, sighting.key) : this.#tail;
     const isNew = sighting !== undefined && !this.#tools.includes(sighting.tool);
     return {
@@ -111,6 +134,8 @@ export class RunLog {
       labels: this.#labels,
       tools: isNew ? [...this.#tools, sighting.tool] : this.#tools,
       calls: sighting ? counted(this.#calls, sighting.tool) : this.#calls,
+      last_at: this.#lastAt,
+      forgotten: this.#forgotten,
       identical_calls: tail.identical,
       cycle: cycleOf(tail),
       velocity_usd_per_min: nanoToNumber(nano(this.#lastMinute(now))),
@@ -119,7 +144,10 @@ export class RunLog {
 
   #lastMinute(now: EpochMs): bigint {
     const from = Math.floor(now / 1000) - VELOCITY_S;
-    return this.#pace.reduce((sum, { second, cost }) => (second > from ? sum + cost : sum), 0n);
+    if (this.#minute?.from === from) return this.#minute.sum;
+    const sum = this.#pace.reduce((total, { second, cost }) => (second > from ? total + cost : total), 0n);
+    this.#minute = { from, sum };
+    return sum;
   }
 }
 
