@@ -3,12 +3,14 @@ import type { Server } from 'node:http';
 import { join } from 'node:path';
 import { openOfficeDoor } from './admin/office-door.ts';
 import { compose, type Sources } from './compose.ts';
+import { withExtended } from './config/extended-files.ts';
 import type { LoadedConfig } from './config/load.ts';
 import { type WatchTimes, watchFiles } from './config/watch-files.ts';
-import type { SourceFile } from './domain/source.ts';
+import type { Problem, SourceFile } from './domain/source.ts';
 import { exchange } from './pipeline/exchange.ts';
 import { reloading } from './pipeline/reloading.ts';
 import { turnAway } from './pipeline/turn-away.ts';
+import { PolicyFault } from './policy/policy-fault.ts';
 import type { Log } from './ports/log.ts';
 import { openDataDoor } from './server/data-door.ts';
 import { listen } from './server/listen.ts';
@@ -54,8 +56,15 @@ export function readYamlFiles(folder: string, name: RegExp): SourceFile[] {
   return found;
 }
 
+/** Rules and prices as they were read, with what is wrong about what policies extend. */
+export interface ReadSources extends Sources {
+  readonly problems: readonly Problem[];
+  /** folders outside of the configured ones that hold policies */
+  readonly folders: readonly string[];
+}
+
 /** The policy and price files a configuration names. Throws an Error that says which setting is missing. */
-export function readSources(config: LoadedConfig, allowUnpoliced: boolean): Sources {
+export function readSources(config: LoadedConfig, allowUnpoliced: boolean): ReadSources {
   const policies =
     config.policies === undefined ? [] : readFolder(config, 'policies', config.policies, /^policy\.ya?ml$/);
   if (policies.length === 0 && !allowUnpoliced) {
@@ -71,7 +80,14 @@ export function readSources(config: LoadedConfig, allowUnpoliced: boolean): Sour
   const prices = config.pricing === undefined ? [] : readFolder(config, 'pricing', config.pricing, /\.ya?ml$/);
   if (prices.length === 0)
     throw new Error(`${config.file}: there is no price table; set \`pricing:\` to a folder with one`);
-  return { policies, prices };
+  const { files, problems, folders } = withExtended(policies, config.policies ?? config.folder);
+  return { policies: files, prices, problems, folders };
+}
+
+/** The same sources; throws a PolicyFault where what a policy extends is not there, not what was pinned, or goes round. */
+function sound(sources: ReadSources): ReadSources {
+  if (sources.problems.length > 0) throw new PolicyFault(sources.problems);
+  return sources;
 }
 
 function readFolder(config: LoadedConfig, key: string, folder: string, name: RegExp): SourceFile[] {
@@ -89,7 +105,8 @@ function readFolder(config: LoadedConfig, key: string, folder: string, name: Reg
 export async function startGateway(config: LoadedConfig, options: StartOptions = {}): Promise<Running> {
   const log = options.log ?? createLog({ level: config.log.level === 'debug' ? 'info' : config.log.level });
   const unpoliced = options.allowUnpoliced ?? false;
-  const house = await compose(config, readSources(config, unpoliced), log, unpoliced && config.policies === undefined);
+  const sources = sound(readSources(config, unpoliced));
+  const house = await compose(config, sources, log, unpoliced && config.policies === undefined);
   const door = openDataDoor({
     maxRequestBytes: () => house.gate().limits.requestBytes,
     exchange: (call, reply) => exchange(house.gate(), house.noses, call, reply),
@@ -117,7 +134,7 @@ export async function startGateway(config: LoadedConfig, options: StartOptions =
         recovered: { ...house.recovered },
       },
     });
-    return running(config, house, door, office, { ...options, log }, { data, office: desk });
+    return running(config, house, door, office, { ...options, log, sources }, { data, office: desk });
   } catch (error) {
     await door.drain(0);
     await closed(office);
@@ -139,14 +156,23 @@ function running(
   house: Awaited<ReturnType<typeof compose>>,
   door: ReturnType<typeof openDataDoor>,
   office: ReturnType<typeof openOfficeDoor>,
-  { log, allowUnpoliced, watch }: StartOptions & { readonly log: Log },
+  { log, allowUnpoliced, watch, sources }: StartOptions & { readonly log: Log; readonly sources: ReadSources },
   places: Pick<Running, 'data' | 'office'>,
 ): Running {
-  // rules that vanish while the gate runs are no reason to go on without any
-  const read = (): Sources => readSources(config, (allowUnpoliced ?? false) && config.policies === undefined);
+  let extended = sources.folders;
+  const read = (): Sources => {
+    // rules that vanish while the gate runs are no reason to go on without any
+    const found = readSources(config, (allowUnpoliced ?? false) && config.policies === undefined);
+    extended = found.folders;
+    return sound(found);
+  };
   const reload = reloading(house, log, read);
   const folders = [config.policies, config.pricing].filter((folder) => folder !== undefined);
-  const unwatch = watchFiles(folders, () => reload('file'), watch);
+  const unwatch = watchFiles(
+    () => [...folders, ...extended],
+    () => reload('file'),
+    watch,
+  );
   return {
     ...places,
     policy: house.gate().judge.digest,

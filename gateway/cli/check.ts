@@ -39,8 +39,17 @@ export function checkCommand(): Command {
 }
 
 function checkFolder(folder: string): Report {
-  const { files, cases } = policyFiles(folder);
-  const { problems, warnings, bundles, cases: count } = checkPolicy(files, detectors, cases, scanAll);
+  const { files, cases, problems: extending } = policyFiles(folder);
+  // where something is missing, only what is there is read, and no case is judged by half a policy
+  const sound = extending.length === 0 ? cases : [];
+  const { problems, warnings, bundles, cases: count } = checkPolicy(files, detectors, sound, scanAll);
+  if (extending.length > 0)
+    return {
+      problems: [...extending, ...problems],
+      warnings: [],
+      rules: bundles.reduce((sum, b) => sum + b.rules, 0),
+      cases: 0,
+    };
   return { problems, warnings, rules: bundles.reduce((sum, b) => sum + b.rules, 0), cases: count };
 }
 

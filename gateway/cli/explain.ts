@@ -5,6 +5,7 @@ import { judgeOf } from '../compose.ts';
 import type { LoadedConfig } from '../config/load.ts';
 import type { JudgedAction, SealEntry } from '../domain/receipt.ts';
 import type { CallId } from '../domain/scalars.ts';
+import { problemText } from '../domain/source.ts';
 import { readSources } from '../main.ts';
 import { openReadOnly } from '../stores/embedded/open-embedded.ts';
 import { configAt, configOption, jsonOption } from './config-file.ts';
@@ -57,7 +58,9 @@ function placesFor(config: LoadedConfig, { policy }: SealEntry): Places {
   const none = (warning: string): Places => ({ of: new Map(), warning });
   if (config.policies === undefined) return none('the configuration names no policies, so no place of a rule is known');
   try {
-    const files = readSources(config, true).policies;
+    const { policies: files, problems } = readSources(config, true);
+    if (problems.length > 0)
+      return none(`what the policies here extend is not as it should be: ${problems.map(problemText).join('; ')}`);
     const { digest } = judgeOf(files);
     const of = new Map(placesOf(files).map(({ rule, file, line }) => [rule, `${file}:${line}`]));
     const warning =

@@ -1,22 +1,26 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { withExtended } from '../config/extended-files.ts';
 import { detectors } from '../detectors/_all.ts';
-import type { SourceFile } from '../domain/source.ts';
+import type { Problem, SourceFile } from '../domain/source.ts';
 import { readYamlFiles } from '../main.ts';
 import { CommandFailure } from './terminal.ts';
 
-/** The bundles of a folder and the cases beside them. Throws a CommandFailure where there are none. */
+/** The bundles of a folder with what they extend, and the cases beside them. Throws a CommandFailure where there are none. */
 export function policyFiles(folder: string): {
   readonly files: readonly SourceFile[];
   readonly cases: readonly SourceFile[];
+  /** what is wrong with what they extend */
+  readonly problems: readonly Problem[];
 } {
-  const files = read(folder, /^policy\.ya?ml$/);
-  if (files.length === 0) throw new CommandFailure(2, `no \`policy.yaml\` in \`${folder}\` or a folder below it`);
-  const cases = files
+  const own = read(folder, /^policy\.ya?ml$/);
+  if (own.length === 0) throw new CommandFailure(2, `no \`policy.yaml\` in \`${folder}\` or a folder below it`);
+  const { files, problems } = withExtended(own, folder);
+  const cases = own
     .map(({ path }) => join(dirname(path), 'cases.yaml'))
     .filter((path) => existsSync(path))
     .map((path) => ({ path, text: readFileSync(path, 'utf8') }));
-  return { files, cases };
+  return { files, cases, problems };
 }
 
 function read(folder: string, name: RegExp): SourceFile[] {

@@ -1,7 +1,7 @@
 import { dirname } from 'node:path';
 import { judgeOf } from '../compose.ts';
 import { detectors } from '../detectors/_all.ts';
-import type { Problem, SourceFile } from '../domain/source.ts';
+import { type Problem, problemText, type SourceFile } from '../domain/source.ts';
 import { readPolicy } from '../policy/compile-policy.ts';
 import { PolicyFault } from '../policy/policy-fault.ts';
 import { type CaseResult, runCases } from '../policy/run-cases.ts';
@@ -28,18 +28,23 @@ export interface TestReport {
 interface Found {
   readonly files: readonly SourceFile[];
   readonly cases: readonly SourceFile[];
+  readonly problems: readonly Problem[];
 }
 
 /**
- * Runs cases against the bundle they stand beside, or against all bundles `together`. A bundle with a parent is never alone: it is
- * judged with all. Throws a CommandFailure where a bundle does not load.
+ * Runs cases against the bundle they stand beside and what it extends, or against all bundles `together`. A bundle with a parent is
+ * never alone: it is judged with all. Throws a CommandFailure where a bundle does not load.
  */
-export function testPolicies({ files, cases }: Found, together: boolean): TestReport {
-  const groups = together || files.some((f) => /^parent:/m.test(f.text)) ? [files] : files.map((f) => [f]);
+export function testPolicies({ files, cases, problems }: Found, together: boolean): TestReport {
+  if (problems.length > 0) throw new CommandFailure(1, problems.map(problemText).join('\n'));
+  const all = together || files.some((f) => /^parent:/m.test(f.text));
+  const groups = all ? [files] : files.filter((f) => !f.extended).map((f) => withBases(f, files));
   const parts = groups.map((group) => {
-    const folders = new Set(group.map((f) => dirname(f.path)));
+    const own = all ? group : group.slice(0, 1);
+    const folders = new Set(own.map((f) => dirname(f.path)));
     return testGroup(
       group,
+      new Set(own.filter((f) => !f.extended).map((f) => f.path)),
       cases.filter((c) => folders.has(dirname(c.path))),
     );
   });
@@ -50,11 +55,20 @@ export function testPolicies({ files, cases }: Found, together: boolean): TestRe
   };
 }
 
-function testGroup(files: readonly SourceFile[], cases: readonly SourceFile[]): TestReport {
+/** A file and all it extends, the file first. */
+function withBases(file: SourceFile, files: readonly SourceFile[]): readonly SourceFile[] {
+  const group = new Set([file]);
+  for (const { extends: bases = [] } of group) for (const base of files) if (bases.includes(base.path)) group.add(base);
+  return [...group];
+}
+
+/** `own`: the files whose rules the cases are to cover. */
+function testGroup(files: readonly SourceFile[], own: ReadonlySet<string>, cases: readonly SourceFile[]): TestReport {
   const judge = compiled(files);
   const reports = cases.map((source) => runCases(judge, source, scanAll));
   const results = reports.flatMap((r) => r.results);
-  const rules = placesOf(files).map((place) => ({
+  const places = placesOf(files).filter(({ file }) => own.has(file));
+  const rules = places.map((place) => ({
     ...place,
     cases: results.filter((r) => r.verdict.hits.some((hit) => hit.rule === place.rule)).length,
     decided: results.filter((r) => r.verdict.rule === place.rule).length,

@@ -31,12 +31,17 @@ function looks(folder: string, inner = false): string {
 }
 
 /**
- * Calls `onChange` once for each change of a YAML file in the folders, when it has come to rest. Kubernetes' symlinked mounts and
- * file systems without notifications are covered by a poll. Returns how to stop.
+ * Calls `onChange` once for each change of a YAML file in the folders, when it has come to rest; `list` is asked again each time, for
+ * what is read may name further folders. Kubernetes' symlinked mounts and file systems without notifications are covered by a poll.
+ * Returns how to stop.
  */
-export function watchFiles(folders: readonly string[], onChange: () => void, times: WatchTimes = {}): () => void {
+export function watchFiles(list: () => readonly string[], onChange: () => void, times: WatchTimes = {}): () => void {
   const { restMs = REST_MS, pollMs = POLL_MS } = times;
-  const look = (): string => folders.map((folder) => looks(folder)).join('\n\n');
+  const folders = (): string[] => [...new Set(list())];
+  const look = (): string =>
+    folders()
+      .map((folder) => looks(folder))
+      .join('\n\n');
   let known = look();
   let seen = known;
   let rest: NodeJS.Timeout | undefined;
@@ -45,11 +50,13 @@ export function watchFiles(folders: readonly string[], onChange: () => void, tim
     rest = undefined;
     const now = look();
     if (stopped) return;
-    watchers.follow(folders.flatMap(within));
+    watchers.follow(folders().flatMap(within));
     if (now !== seen) return wait(now);
     if (now === known) return;
     known = now;
     onChange();
+    // a folder that is new is looked at once more, lest a change slips in before it is watched
+    check();
   };
   const wait = (now: string): void => {
     if (stopped) return;
@@ -62,7 +69,7 @@ export function watchFiles(folders: readonly string[], onChange: () => void, tim
     if (now !== (rest === undefined ? known : seen)) wait(now);
   };
   const watchers = new Watchers(check);
-  watchers.follow(folders.flatMap(within));
+  watchers.follow(folders().flatMap(within));
   const poll = setInterval(check, pollMs).unref();
   return () => {
     stopped = true;

@@ -14,8 +14,10 @@ export interface RunFacts {
   readonly tools: readonly string[];
   /** tool name → times called in this run */
   readonly calls: ReadonlyMap<string, number>;
-  /** tool name → seconds since this run last called it; undefined: nobody keeps it, and rules that ask deny to be safe */
-  readonly last_s?: ReadonlyMap<string, number> | undefined;
+  /** tool name → when this run last called it, this call left out; undefined: nobody keeps it, and rules that ask deny to be safe */
+  readonly last_at?: ReadonlyMap<string, EpochMs> | undefined;
+  /** the run is older than this gate's memory of its tool calls, so one that is not in `last_at` may have been made all the same */
+  readonly forgotten?: boolean | undefined;
   /** how often the very same call (tool and arguments) came in a row, this one included */
   readonly identical_calls: number;
   readonly cycle: { readonly period: number; readonly repeats: number };

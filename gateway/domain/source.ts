@@ -31,6 +31,10 @@ export const problemText = (p: Problem): string =>
 export interface SourceFile {
   readonly path: string;
   readonly text: string;
+  /** paths of the files it extends, in the order it names them; the loader found, read and checked them */
+  readonly extends?: readonly string[] | undefined;
+  /** it is read only because another file extends it */
+  readonly extended?: true | undefined;
 }
 
 export type Path = readonly PropertyKey[];

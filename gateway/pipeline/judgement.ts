@@ -52,7 +52,7 @@ export function judge(bench: Bench, action: Action, options: JudgeOptions = {}):
   let findings: readonly PlacedFinding[] = options.findings ?? [];
   let verdict: Verdict = ALLOWED;
   if (relevance.any || relevance.binding) {
-    if (!options.findings) findings = bench.noses.gather(relevance.detectors, action.parts);
+    if (!options.findings) findings = bench.noses.gather(relevance.detectors, action.parts, bench);
     if (relevance.redacts) findings = gate.tokens.place(bench.space, bench.principal.run.id, action.parts, findings);
     const run = sighting
       ? gate.runs.factsWith(bench.space, bench.principal.run.id, facts.now, sighting)
@@ -60,7 +60,7 @@ export function judge(bench: Bench, action: Action, options: JudgeOptions = {}):
     verdict = gate.judge.evaluate(snapshotOf(facts, action, run, findings, options.reply));
   }
   if (sighting && verdict.decision !== 'deny' && verdict.decision !== 'escalate') {
-    gate.runs.sight(bench.space, bench.principal.run.id, sighting);
+    gate.runs.sight(bench.space, bench.principal.run.id, sighting, gate.clock.now());
   }
   enact(bench, verdict);
   return { action, verdict, record: recordOf(bench, action, verdict, findings, options.identityTarget) };

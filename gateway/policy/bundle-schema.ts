@@ -120,12 +120,29 @@ export type RuleText = z.infer<typeof RULE>;
 
 const scalar = z.union([z.string(), z.number(), z.boolean()]);
 
+const path = text.refine(
+  (p) => !/^[a-z][a-z0-9+.-]+:\/\//i.test(p),
+  'must be a path: fetch the bundle first, so that no network decides whether the gate starts',
+);
+
+/** A bundle this one builds on; a pin is the SHA-256 of its `policy.yaml`. */
+const base = z.union([
+  path,
+  z.strictObject({
+    path,
+    sha256: z
+      .string()
+      .regex(/^[0-9a-f]{64}$/, 'must be 64 hexadecimal digits in lower case, as `sha256sum` prints them'),
+  }),
+]);
+
 export const BUNDLE = z.strictObject({
   policy: z.literal(POLICY_VERSION),
   name: name('a bundle name').optional(),
   default: z.enum(['allow', 'deny']),
   mode: z.enum(['enforce', 'observe']).default('enforce'),
   parent: name('a bundle name').optional(),
+  extends: oneOrMore(base).optional(),
   tenants: selector,
   tools: z.record(z.string(), toolFacts).optional(),
   lists: z
@@ -138,6 +155,7 @@ export type BundleText = z.infer<typeof BUNDLE>;
 /** The names a map of the language may have, by where it is; for suggestions. */
 export function knownFields(path: readonly PropertyKey[]): readonly string[] {
   if (path.length === 0) return Object.keys(BUNDLE.shape);
+  if (path[0] === 'extends') return ['path', 'sha256'];
   if (path[0] === 'tools') return Object.keys(toolFacts.shape);
   if (path[0] !== 'rules') return [];
   if (path.length === 2) return Object.keys(RULE.shape);

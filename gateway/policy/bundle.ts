@@ -1,6 +1,7 @@
 import { type Problem, readSource, type Source, type SourceFile } from '../domain/source.ts';
 import { BUNDLE, type BundleText, knownFields, type RuleText } from './bundle-schema.ts';
 import { type Glob, parseGlob } from './glob.ts';
+import { inheriting } from './inherit.ts';
 import { schemaProblems } from './schema-problems.ts';
 import { type ToolFacts, UNDESCRIBED } from './tool-catalogue.ts';
 
@@ -16,7 +17,12 @@ export interface Bundle {
   readonly tenants: readonly Glob[] | undefined;
   readonly rules: readonly RuleText[];
   readonly tools: readonly { readonly pattern: string; readonly facts: ToolFacts }[];
+  /** its own lists and those of the bundles it extends */
   readonly lists: NonNullable<BundleText['lists']>;
+  /** files of the bundles it extends */
+  readonly extends: readonly string[];
+  /** it is in force only because another bundle extends it */
+  readonly extended: boolean;
 }
 
 /** The bundle's folder, which names it where the file does not: `policies/starter/policy.yaml` → `starter`. */
@@ -65,6 +71,8 @@ function readBundle(source: SourceFile, problems: Problem[]): Bundle | undefined
         key: true,
       }),
     );
+  if (data.extends !== undefined && source.extends === undefined)
+    problems.push(file.problem(['extends'], 'what this bundle extends was not read with it', { key: true }));
   const ids = new Set<string>();
   for (const [i, { id }] of data.rules.entries()) {
     if (ids.has(id))
@@ -86,6 +94,8 @@ function readBundle(source: SourceFile, problems: Problem[]): Bundle | undefined
       facts: toolFacts(facts),
     })),
     lists: data.lists ?? {},
+    extends: source.extends ?? [],
+    extended: source.extended ?? false,
   };
 }
 
@@ -118,5 +128,5 @@ export function readBundles(sources: readonly SourceFile[], problems: Problem[])
       byTool.set(pattern, bundle);
     }
   }
-  return bundles;
+  return inheriting(bundles, problems);
 }

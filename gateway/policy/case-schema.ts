@@ -16,7 +16,15 @@ const budget = z.strictObject({
   window: z.enum(WINDOWS).default('total'),
 });
 
-const tool = z.union([z.string(), z.strictObject({ name: z.string(), server: z.string().optional() })]);
+const tool = z.union([
+  z.string(),
+  z.strictObject({
+    name: z.string(),
+    server: z.string().optional(),
+    price_usd: amount.optional(),
+    pinned: z.boolean().optional(),
+  }),
+]);
 const model = z.union([
   z.string(),
   z.strictObject({
@@ -63,6 +71,8 @@ const FACTS = z.strictObject({
       labels: strings,
       tools: strings,
       calls: z.record(z.string(), count),
+      /** tool → seconds since the run last called it */
+      last: z.record(z.string(), amount),
       identical_calls: count,
       cycle: z.strictObject({ period: count, repeats: count }),
       velocity_usd_per_min: amount,

@@ -3,7 +3,7 @@ import { SCOPES } from '../domain/budget.ts';
 import type { Finding, PlacedFinding } from '../domain/finding.ts';
 import { isArray, isObject, type Json } from '../domain/json.ts';
 import { childPointer, type Pointer } from '../domain/pointer.ts';
-import { epochMs } from '../domain/scalars.ts';
+import { type EpochMs, epochMs } from '../domain/scalars.ts';
 import type { BudgetFacts, Snapshot } from '../domain/snapshot.ts';
 import type { CaseText } from './case-schema.ts';
 
@@ -23,7 +23,10 @@ function partsOf(target: Json, frozen: readonly Pointer[], at: Pointer = ''): Te
 
 function actionOf(c: CaseText): Action {
   const target = (c.target ?? c.args ?? c.result ?? c.text ?? {}) as Json;
-  const tool = typeof c.tool === 'string' ? { name: c.tool } : c.tool;
+  const tool =
+    typeof c.tool === 'string'
+      ? { name: c.tool }
+      : c.tool && { name: c.tool.name, server: c.tool.server, priceUsd: c.tool.price_usd, pinned: c.tool.pinned };
   const model = typeof c.model === 'string' ? { name: c.model, provider: '', stream: false, tools: [] } : c.model;
   return {
     point: c.at,
@@ -75,9 +78,9 @@ const over = <T extends object>(base: T, given: { readonly [K in keyof T]?: T[K]
 
 type Facts = CaseText['facts'];
 
-function runOf(run: Facts['run']): Snapshot['run'] {
+function runOf(run: Facts['run'], now: EpochMs): Snapshot['run'] {
   const cycle = { period: 0, repeats: 0 };
-  const { calls, ...rest } = run ?? {};
+  const { calls, last, ...rest } = run ?? {};
   const base: Snapshot['run'] = {
     id: 'run',
     steps: 1,
@@ -88,9 +91,10 @@ function runOf(run: Facts['run']): Snapshot['run'] {
     identical_calls: 1,
     cycle,
     velocity_usd_per_min: 0,
-    calls: new Map(),
+    calls: new Map(Object.entries(calls ?? {})),
+    last_at: new Map(Object.entries(last ?? {}).map(([name, seconds]) => [name, epochMs(now - seconds * 1000)])),
   };
-  return over({ ...base, calls: new Map(Object.entries(calls ?? {})) }, rest);
+  return over(base, rest);
 }
 
 function budgetOf(budget: Facts['budget']): Snapshot['budget'] {
@@ -106,15 +110,16 @@ function budgetOf(budget: Facts['budget']): Snapshot['budget'] {
 export function caseSnapshot(c: CaseText, scan?: Scan): Snapshot {
   const action = actionOf(c);
   const { facts } = c;
+  const now = epochMs(Date.parse(facts.now ?? '2026-01-05T12:00:00Z'));
   return {
-    now: epochMs(Date.parse(facts.now ?? '2026-01-05T12:00:00Z')),
+    now,
     action,
     request: over<Snapshot['request']>({ headers: {}, path: '/', ip: '127.0.0.1' }, facts.request),
     agent: over<Snapshot['agent']>({ id: 'agent', name: 'agent', tier: '', verified: true }, facts.agent),
     human: over<Snapshot['human']>({ id: '', email: '', groups: [], verified: false }, facts.human),
     tenant: facts.tenant ?? { id: 'default' },
     delegation: over<Snapshot['delegation']>({ depth: 0, chain: [], scopes: [] }, facts.delegation),
-    run: runOf(facts.run),
+    run: runOf(facts.run, now),
     budget: budgetOf(facts.budget),
     quote: over<Snapshot['quote']>({ max_usd: 0.01, expected_usd: 0.01, priced: true, bounded: true }, facts.quote),
     usage: over<Snapshot['usage']>({ input: 0, output: 0, cache_read: 0, cache_write: 0 }, facts.usage),

@@ -53,8 +53,8 @@ export interface Runs {
   facts(space: RunSpace, run: string, now: EpochMs): RunFacts;
   /** Facts as they would be with this call in the log; `identical_calls` and `cycle` count it. */
   factsWith(space: RunSpace, run: string, now: EpochMs, sighting: ToolSighting): RunFacts;
-  /** A permitted tool call enters the log. */
-  sight(space: RunSpace, run: string, sighting: ToolSighting): void;
+  /** A permitted tool call enters the log; `last_at` tells later ones when. */
+  sight(space: RunSpace, run: string, sighting: ToolSighting, at: EpochMs): void;
   update(space: RunSpace, run: string, change: RunUpdate): void;
   /** Labels are sticky: a later rule of the same run sees them. */
   label(space: RunSpace, run: string, labels: readonly string[], at: EpochMs): void;

@@ -140,7 +140,7 @@ export function runsContract(name: string, open: () => Promise<OpenRuns>): void 
         runs.enter(mine, 'r', at(0), 'h', false);
         runs.enter(mine, 'r', at(1), 'h2', false);
         runs.label(mine, 'r', ['confidential'], at(1));
-        runs.sight(mine, 'r', { tool: 'bash', key: 'a' });
+        runs.sight(mine, 'r', { tool: 'bash', key: 'a' }, at(1));
         runs.update(mine, 'r', done({ cost: nano(5_000_000_000n) }));
         expect(runs.firstSight(mine, 'r', 'part')).toBe(true);
         expect(runs.facts(theirs, 'r', at(5_000))).toEqual({
@@ -151,6 +151,7 @@ export function runsContract(name: string, open: () => Promise<OpenRuns>): void 
           labels: [],
           tools: [],
           calls: new Map(),
+          last_at: new Map(),
           identical_calls: 0,
           cycle: { period: 0, repeats: 0 },
           velocity_usd_per_min: 0,
@@ -208,7 +209,7 @@ export function runsContract(name: string, open: () => Promise<OpenRuns>): void 
 
     describe('facts', () => {
       const see = (...calls: readonly string[]): void => {
-        for (const key of calls) runs.sight(SPACE, 'r', { tool: key.toLowerCase(), key });
+        for (const key of calls) runs.sight(SPACE, 'r', { tool: key.toLowerCase(), key }, at(0));
       };
       const facts = (ms = 0) => runs.facts(SPACE, 'r', at(ms));
 
@@ -246,10 +247,31 @@ export function runsContract(name: string, open: () => Promise<OpenRuns>): void 
           fc.property(fc.array(fc.constantFrom('A', 'B', 'C'), { maxLength: 40 }), (log) => {
             made += 1;
             const run = `cycle-${made}`;
-            for (const key of log) runs.sight(SPACE, run, { tool: 't', key });
+            for (const key of log) runs.sight(SPACE, run, { tool: 't', key }, at(0));
             expect(runs.facts(SPACE, run, at(0)).cycle).toEqual(naiveCycle(log));
           }),
         );
+      });
+
+      it('knows when each tool was called last; a call that is only asked about is not one', () => {
+        runs.sight(SPACE, 'r', { tool: 'a', key: 'A' }, at(1_000));
+        runs.sight(SPACE, 'r', { tool: 'b', key: 'B' }, at(2_000));
+        const before = facts(2_500).last_at;
+        runs.sight(SPACE, 'r', { tool: 'a', key: 'A2' }, at(3_000));
+        expect(before).toEqual(
+          new Map([
+            ['a', at(1_000)],
+            ['b', at(2_000)],
+          ]),
+        );
+        const after = runs.factsWith(SPACE, 'r', at(9_000), { tool: 'c', key: 'C' });
+        expect(after.last_at).toEqual(
+          new Map([
+            ['a', at(3_000)],
+            ['b', at(2_000)],
+          ]),
+        );
+        expect(after.forgotten).toBeUndefined();
       });
 
       it('tells what one more call would make of it, and leaves the log alone', () => {

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -106,6 +107,36 @@ describe('rules change while the gate runs', () => {
     rmSync(join(folder, 'policies'), { recursive: true });
     await expect.poll(() => counted(REFUSED), SOON).toBeGreaterThan(0);
     expect([await status('red'), await status('blue')]).toEqual([403, 403]);
+  });
+
+  it('what a policy extends elsewhere: a changed pin or text is noticed there, and nothing but what was pinned gets in', async () => {
+    await open(deny('red'));
+    const base = join(folder, 'shared', 'org', 'policy.yaml');
+    const use = (text: string): void =>
+      writeFileSync(
+        policyFile(),
+        `policy: tollgate/v1\nname: test\ndefault: allow\nextends: { path: ../../shared/org, sha256: ${createHash('sha256').update(text).digest('hex')} }\n`,
+      );
+    const [blue, green] = [deny('blue'), deny('green')].map((text) => text.replace('name: test', 'name: org')) as [
+      string,
+      string,
+    ];
+    use(blue);
+    await expect.poll(() => refusals().length, SOON).toBe(1);
+    expect(refusals()[0]?.fields).toMatchObject({
+      kind: 'mistakes in a file',
+      error: expect.stringMatching(/policy\.yaml:4:10: there is no `\.\.\/\.\.\/shared\/org`/),
+    });
+    expect(await status('red')).toBe(403);
+    mkdirSync(join(folder, 'shared', 'org'), { recursive: true });
+    writeFileSync(base, blue);
+    await expect.poll(() => status('blue'), SOON).toBe(403);
+    expect(await status('red')).toBe(200);
+    writeFileSync(base, green);
+    await expect.poll(() => refusals().length, SOON).toBe(2);
+    expect([await status('blue'), await status('green')]).toEqual([403, 200]);
+    use(green);
+    await expect.poll(() => status('green'), SOON).toBe(403);
   });
 
   it('a file replaced by renaming, noticed by the poll alone', async () => {

@@ -3,6 +3,7 @@ import { compilePattern } from '../linear-pattern.ts';
 import type { Kind } from './cel-type.ts';
 import { Broken, codePoints, Instant, isList, MAX_INT, MIN_INT, Span, type Value } from './cel-value.ts';
 import type { EvalContext } from './eval-context.ts';
+import { pairsOf } from './text-sketch.ts';
 import { parseDuration, parseTimestamp } from './time-text.ts';
 
 /** The work of a function. A method's receiver is its first argument. Returns a number where the result is an `int` that fits. */
@@ -31,6 +32,7 @@ const TIME: readonly Kind[] = ['timestamp'];
 const needsLiteral: Work = () => new Broken('the last argument must be a literal');
 
 const NO_LAST = new Broken('this gate does not know when a run last called a tool');
+const FORGOTTEN = new Broken('the run is older than what this gate remembers of its tool calls');
 const TOO_MANY_STEPS = new Broken('too many steps');
 
 const text = (v: Value): string => v as string;
@@ -86,6 +88,14 @@ function size(_: EvalContext, v: Value): Value {
   return isList(v) ? v.length : Object.keys(v as object).length;
 }
 
+function lastCall({ snapshot }: EvalContext, tool: Value): Value {
+  const { last_at, forgotten } = snapshot.run;
+  if (last_at === undefined) return NO_LAST;
+  const at = last_at.get(text(tool));
+  if (at === undefined) return forgotten ? FORGOTTEN : Number.POSITIVE_INFINITY;
+  return Math.max(0, snapshot.now - at) / 1000;
+}
+
 function foundAs(pattern: string): Work {
   const glob = parseGlob(pattern);
   return (c) => c.snapshot.findings.some((f) => f.status === 'unknown' || globMatches(glob, f.kind));
@@ -117,7 +127,7 @@ export const FUNCTIONS: readonly CelFunction[] = [
     ...method('contains', 'the other text stands somewhere in the text', (c, a, b) =>
       c.spend(text(a).length >> 6) ? text(a).includes(text(b)) : TOO_MANY_STEPS,
     ),
-    withLiteral: (literal) => (c, a) => (c.spend(text(a).length >> 6) ? text(a).includes(literal) : TOO_MANY_STEPS),
+    withLiteral: containing,
   },
   {
     ...method('matches', 'the pattern (RE2, linear time) is found somewhere in the text', needsLiteral),
@@ -161,10 +171,7 @@ export const FUNCTIONS: readonly CelFunction[] = [
     params: [TEXT],
     result: 'double',
     doc: 'seconds since this run last called the tool; endless where it never did',
-    work: (c, a) => {
-      const { last_s } = c.snapshot.run;
-      return last_s === undefined ? NO_LAST : (last_s.get(text(a)) ?? Number.POSITIVE_INFINITY);
-    },
+    work: lastCall,
   },
   {
     name: 'found',
@@ -257,7 +264,19 @@ function dayOfYear(d: Date): number {
 
 function matching(literal: string): Work {
   const pattern = compilePattern(literal);
-  return (c, a) => (c.spend(text(a).length >> 4) ? pattern.test(text(a)) : TOO_MANY_STEPS);
+  const pairs = pairsOf(pattern.needed);
+  return (c, a) => {
+    if (!c.spend(text(a).length >> 4)) return TOO_MANY_STEPS;
+    return !c.sketch.rulesOut(text(a), pairs) && pattern.test(text(a));
+  };
+}
+
+function containing(literal: string): Work {
+  const pairs = pairsOf(literal);
+  return (c, a) => {
+    if (!c.spend(text(a).length >> 6)) return TOO_MANY_STEPS;
+    return !c.sketch.rulesOut(text(a), pairs) && text(a).includes(literal);
+  };
 }
 
 /** One character that differs settles most texts: the last one of a beginning, the first one of an end. */

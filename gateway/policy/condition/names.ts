@@ -1,7 +1,7 @@
 import { POINTS, type Point } from '../../domain/action.ts';
 import { SCOPES } from '../../domain/budget.ts';
 import { resolvePointer } from '../../domain/pointer.ts';
-import type { BudgetFacts } from '../../domain/snapshot.ts';
+import type { BudgetFacts, Snapshot } from '../../domain/snapshot.ts';
 import { BOOL, type CelType, DOUBLE, DYN, INT, listOf, mapOf, recordOf, STRING, TIMESTAMP } from './cel-type.ts';
 import { Broken, Instant, type Value } from './cel-value.ts';
 import type { EvalContext } from './eval-context.ts';
@@ -32,26 +32,56 @@ const NO_CAP = new Broken('the request sets no `model.max_output_tokens`; ask `h
 
 const NO_PRICE = new Broken('no price of this tool is known; ask `has(tool.price_usd)` first');
 const NO_AMOUNT = new Broken('this call has no `tool.amount`; ask `has(tool.amount)` first');
+const NO_PIN = new Broken(
+  'it is not known whether this tool is the one somebody approved; ask `has(tool.pinned)` first',
+);
+
+/** Money often travels as text, so that it keeps its decimals. */
+const DECIMAL = /^-?[0-9]{1,15}(\.[0-9]{1,9})?$/;
 
 function amountOf(c: EvalContext): Value {
   const { amount } = c.tool;
   const value = amount && resolvePointer(c.snapshot.action.target, amount.at);
-  return typeof value === 'number' ? value : NO_AMOUNT;
+  if (typeof value === 'number') return value;
+  return typeof value === 'string' && DECIMAL.test(value) ? Number(value) : NO_AMOUNT;
 }
+
+/** One closure per member, so that each place reads one member only. */
+const FACTS_OF: Readonly<Record<(typeof SCOPES)[number], (s: Snapshot) => BudgetFacts | undefined>> = {
+  run: (s) => s.budget.run,
+  agent: (s) => s.budget.agent,
+  human: (s) => s.budget.human,
+  key: (s) => s.budget.key,
+  tenant: (s) => s.budget.tenant,
+};
 
 /** A scope without a budget has an endless one: comparisons with its amounts are true of what money can't stop. */
 function budgetNames(scope: (typeof SCOPES)[number]): [string, Name][] {
-  const of = (key: Exclude<keyof BudgetFacts, 'window'>, absent: number, doc: string): [string, Name] => [
+  const factsOf = FACTS_OF[scope];
+  const of = (
+    key: Exclude<keyof BudgetFacts, 'window'>,
+    absent: number,
+    doc: string,
+    amountIn: (facts: BudgetFacts) => number,
+  ): [string, Name] => [
     `budget.${scope}.${key}`,
-    fact(DOUBLE, doc, (c) => c.snapshot.budget[scope]?.[key] ?? absent),
+    fact(DOUBLE, doc, (c) => {
+      const facts = factsOf(c.snapshot);
+      return facts === undefined ? absent : amountIn(facts);
+    }),
   ];
   const endless = Number.POSITIVE_INFINITY;
   return [
-    of('limit_usd', endless, `limit of the tightest budget per ${scope}; endless where there is none`),
-    of('spent_usd', 0, `spent of it`),
-    of('held_usd', 0, 'reserved by calls in flight'),
-    of('left_usd', endless, 'what is left of it; endless where there is none'),
-    of('resets_in_s', endless, 'seconds until its window ends'),
+    of(
+      'limit_usd',
+      endless,
+      `limit of the tightest budget per ${scope}; endless where there is none`,
+      (f) => f.limit_usd,
+    ),
+    of('spent_usd', 0, `spent of it`, (f) => f.spent_usd),
+    of('held_usd', 0, 'reserved by calls in flight', (f) => f.held_usd),
+    of('left_usd', endless, 'what is left of it; endless where there is none', (f) => f.left_usd),
+    of('resets_in_s', endless, 'seconds until its window ends', (f) => f.resets_in_s),
   ];
 }
 
@@ -122,9 +152,9 @@ const table: Readonly<Record<string, Name>> = {
   }),
   'tool.pinned': fact(
     BOOL,
-    'its definition is the one somebody approved; false where that is not known',
-    (c) => c.snapshot.action.tool?.pinned ?? false,
-    { points: TOOL_POINTS },
+    'its definition is the one somebody approved; an error where that is not known',
+    (c) => c.snapshot.action.tool?.pinned ?? NO_PIN,
+    { points: TOOL_POINTS, has: (c) => c.snapshot.action.tool?.pinned !== undefined },
   ),
   'model.provider': fact(STRING, 'who serves the model', (c) => c.snapshot.action.model?.provider ?? ''),
   'model.name': fact(STRING, 'the model asked for', (c) => c.snapshot.action.model?.name ?? ''),

@@ -92,8 +92,8 @@ export class EmbeddedRuns implements Runs {
     return this.#run(space, run).log.facts(now, sighting);
   }
 
-  sight(space: RunSpace, run: string, sighting: ToolSighting): void {
-    this.#run(space, run).log.sight(sighting);
+  sight(space: RunSpace, run: string, sighting: ToolSighting, at: EpochMs): void {
+    this.#run(space, run).log.sight(sighting, at);
   }
 
   update(space: RunSpace, run: string, change: RunUpdate): void {

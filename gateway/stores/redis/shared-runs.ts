@@ -71,8 +71,8 @@ export class SharedRuns implements Runs {
     return this.#withOthers(space, run, this.#own.factsWith(space, run, now, sighting));
   }
 
-  sight(space: RunSpace, run: string, sighting: ToolSighting): void {
-    this.#own.sight(space, run, sighting);
+  sight(space: RunSpace, run: string, sighting: ToolSighting, at: EpochMs): void {
+    this.#own.sight(space, run, sighting, at);
   }
 
   update(space: RunSpace, run: string, change: RunUpdate): void {

@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -64,5 +64,36 @@ describe('tollgate test', () => {
     expect(xml).toContain('<failure message="decision is `&quot;deny&quot;`, expected `&quot;warn&quot;`"/>');
     expect(xml).toMatch(/<error message="[^"]*decizion/);
     expect(xml.match(/<testcase/g)).toHaveLength(3);
+  });
+});
+
+describe('what a bundle extends', () => {
+  it('judges its cases with it, and is itself tested where it is kept', () => {
+    bundle('one', 'red', RED);
+    mkdirSync(join(folder, 'two'));
+    writeFileSync(
+      join(folder, 'two', 'policy.yaml'),
+      'policy: tollgate/v1\nname: two\ndefault: allow\nextends: ../one\nrules: [{ id: no-blue, at: input, when: text.contains("blue"), verdict: deny }]\n',
+    );
+    writeFileSync(
+      join(folder, 'two', 'cases.yaml'),
+      'cases:\n  - { name: red and blue, at: input, text: red blue, expect: { decision: deny, hits: [one/no-red, no-blue] } }\n',
+    );
+    const report = testPolicies(policyFiles(folder), false);
+    expect(report.results.flatMap((r) => r.failures)).toEqual([]);
+    expect(report.rules.map((r) => [r.rule, r.cases])).toEqual([
+      ['one/no-red', 1],
+      ['one/idle', 0],
+      ['two/no-blue', 1],
+    ]);
+  });
+
+  it('is a mistake with its place where it is not there', () => {
+    bundle('one', 'red', RED);
+    const file = join(folder, 'one', 'policy.yaml');
+    writeFileSync(file, readFileSync(file, 'utf8').replace('default: allow\n', 'default: allow\nextends: ../base\n'));
+    expect(() => testPolicies(policyFiles(folder), false)).toThrow(
+      `${file}:4:10: there is no \`../base\` (looked for ${join(folder, 'base')}); check the path, it is relative to this file`,
+    );
   });
 });

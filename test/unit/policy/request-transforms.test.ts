@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Json } from '../../../gateway/domain/json.ts';
+import { epochMs } from '../../../gateway/domain/scalars.ts';
 import { applyEdits } from '../../../gateway/policy/apply-edits.ts';
 import { judge, parts, rule, snapshot } from './_judging.ts';
 
@@ -147,15 +148,21 @@ describe('facts of tools', () => {
     expect(yes('tool.destinations == ["/to", "/iban"] && tool.destination_kinds == ["", "iban"]')).toBe(true);
     expect(yes('tool.price_usd < 0.01', {}, { priceUsd: 0.002 })).toBe(true);
     expect(yes('tool.pinned', {}, { pinned: true })).toBe(true);
-    expect(yes('!tool.pinned && !has(tool.price_usd) && !has(tool.amount)', {})).toBe(true);
-    expect(yes('run.last("bash") < 5.0 && run.last("ls") > 1e9', {}, {}, { last_s: new Map([['bash', 2]]) })).toBe(
-      true,
-    );
+    expect(yes('!has(tool.pinned) && !has(tool.price_usd) && !has(tool.amount)', {})).toBe(true);
+    expect(yes('tool.amount == 99.5', { sum: '99.50' })).toBe(true);
+    const last_at = new Map([['bash', epochMs(snapshot().now - 2000)]]);
+    expect(yes('run.last("bash") == 2.0 && run.last("ls") > 1e9', {}, {}, { last_at })).toBe(true);
+    expect(yes('run.last("bash") == 2.0', {}, {}, { last_at, forgotten: true })).toBe(true);
   });
 
   it('that are not there break the condition', () => {
-    for (const when of ['tool.amount > 1.0', 'tool.price_usd > 1.0', 'run.last("bash") > 1.0'])
+    for (const when of ['tool.amount > 1.0', 'tool.price_usd > 1.0', 'run.last("bash") > 1.0', 'tool.pinned'])
       expect(ask(when, {})).toBe('runtime_error:condition_failed');
+    expect(ask('!tool.pinned', {})).toBe('runtime_error:condition_failed');
+    expect(ask('tool.amount > 1.0', { sum: '1e3' })).toBe('runtime_error:condition_failed');
+    expect(ask('run.last("ls") > 1.0', {}, {}, { last_at: new Map(), forgotten: true })).toBe(
+      'runtime_error:condition_failed',
+    );
   });
 });
 
