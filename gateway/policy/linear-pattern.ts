@@ -3,6 +3,8 @@ import { RE2JS } from 're2js';
 /** A regular expression that is matched in time linear in the text (RE2 syntax), unanchored. */
 export interface LinearPattern {
   test(text: string): boolean;
+  /** what every match contains; '' where nothing is certain */
+  readonly needed: string;
   /** Every match replaced by `by`, taken literally. */
   replaceAll(text: string, by: string): string;
 }
@@ -26,6 +28,7 @@ export function compilePattern(pattern: string): LinearPattern {
   const test = (text: string): boolean => text.includes(needed) && compiled.test(text);
   return {
     test,
+    needed,
     replaceAll: (text, by) => (test(text) ? compiled.matcher(text).replaceAll(RE2JS.quoteReplacement(by)) : text),
   };
 }

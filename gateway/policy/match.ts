@@ -84,6 +84,14 @@ export class Collector {
     this.#lookup = 1;
   }
 
+  /** Adds rules that are in no other list of this lookup. */
+  addApart(rules: readonly number[]): void {
+    const found = this.rules;
+    const { length } = this;
+    for (let i = 0; i < rules.length; i += 1) found[length + i] = rules[i] as number;
+    this.length = length + rules.length;
+  }
+
   addAll(rules: readonly number[] | undefined): void {
     if (rules === undefined) return;
     const seen = this.#seen;
@@ -132,7 +140,7 @@ export class RuleIndex {
     out.begin();
     const index = this.#points.get(selection.point);
     if (!index) return;
-    out.addAll(index.everywhere);
+    out.addApart(index.everywhere);
     if (index.by.size === 0) return;
     for (const [, dimension] of SELECTORS) {
       const name = selection[dimension];

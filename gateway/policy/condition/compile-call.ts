@@ -75,7 +75,7 @@ function node(ast: Call, fn: CelFunction, args: readonly CelNode[], scope: Scope
   if (fn.withLiteral && last !== undefined) {
     const subject = args[0] as CelNode;
     const cost = subject.cost + 2 + (last.length >> 6);
-    return { type: BOOL, cost, run: onTextOf(fn, subject, fn.withLiteral(last)) };
+    return { type: BOOL, cost, ...onTextOf(fn, subject, fn.withLiteral(last)) };
   }
   if (fn.prepare) {
     const literal = args.at(-1)?.literal;
@@ -93,31 +93,36 @@ function node(ast: Call, fn: CelFunction, args: readonly CelNode[], scope: Scope
     }
   }
   const prepared = fn.prepare && fn.params.length === 2 && fn.params[0]?.join() === 'string';
-  const raw = prepared ? onTextOf(fn, args[0] as CelNode, work) : invoke(fn, work, args);
+  const onText = prepared ? onTextOf(fn, args[0] as CelNode, work) : undefined;
+  const raw = onText?.run ?? invoke(fn, work, args);
   const cost = args.reduce((sum, a) => sum + a.cost, 1);
   const type: CelType = { kind: fn.result };
   if (fn.result === 'double') return { type, cost, run: raw, num: raw as (c: EvalContext) => number | Broken };
-  if (fn.result !== 'int') return { type, cost, run: raw };
+  if (fn.result !== 'int') return { type, cost, run: raw, of: onText?.of };
   return { type, cost, run: (c) => wholeNumber(raw(c)), num: (c) => asNumber(raw(c)) };
 }
 
 const asNumber = (value: Value): number | Broken => (value instanceof Broken ? value : Number(value));
 
 /** The work on one text, the other argument being a literal the work already knows. */
-function onTextOf(fn: CelFunction, subject: CelNode, work: Work): Run {
-  const { run } = subject;
+function onTextOf(fn: CelFunction, subject: CelNode, work: Work): Pick<CelNode, 'run' | 'of'> {
+  const { run, slot } = subject;
   const wrong = new Broken(`\`${fn.name}\` wants string`);
-  const { slot } = subject;
   if (slot !== undefined) {
-    return (c) => {
-      const a = c.slots[slot];
-      return typeof a === 'string' ? work(c, a, null) : wrong;
+    return {
+      run: (c) => {
+        const a = c.slots[slot];
+        return typeof a === 'string' ? work(c, a, null) : wrong;
+      },
+      of: { slot, onText: work, otherwise: wrong },
     };
   }
-  return (c) => {
-    const a = run(c);
-    if (typeof a === 'string') return work(c, a, null);
-    return a instanceof Broken ? a : wrong;
+  return {
+    run: (c) => {
+      const a = run(c);
+      if (typeof a === 'string') return work(c, a, null);
+      return a instanceof Broken ? a : wrong;
+    },
   };
 }
 

@@ -1,6 +1,7 @@
 import { BOOL, type CelType, comparable, type Kind, typeName } from './cel-type.ts';
 import { Broken, equal } from './cel-value.ts';
 import type { Ast } from './condition-ast.ts';
+import type { EvalContext } from './eval-context.ts';
 import { compare } from './operators.ts';
 import type { CelNode, Run, Scope } from './scope.ts';
 
@@ -24,8 +25,8 @@ export function compileEquality(sign: string, ast: Call, [left, right]: readonly
       },
     };
   }
-  if (r.literal !== undefined) return { ...shape, run: equalsText(l.run, r.literal, yes) };
-  if (l.literal !== undefined) return { ...shape, run: equalsText(r.run, l.literal, yes) };
+  if (r.literal !== undefined) return { ...shape, ...equalsText(l, r.literal, yes) };
+  if (l.literal !== undefined) return { ...shape, ...equalsText(r, l.literal, yes) };
   const x: Run = l.num ?? l.run;
   const y: Run = r.num ?? r.run;
   return {
@@ -40,11 +41,15 @@ export function compileEquality(sign: string, ast: Call, [left, right]: readonly
 }
 
 /** A literal is short: comparing with it takes no steps of its own. */
-function equalsText(run: Run, literal: string, yes: boolean): Run {
-  return (c) => {
-    const a = run(c);
-    if (typeof a === 'string') return (a === literal) === yes;
-    return a instanceof Broken ? a : !yes;
+function equalsText({ run, slot }: CelNode, literal: string, yes: boolean): Pick<CelNode, 'run' | 'of'> {
+  const onText = (_: EvalContext, text: string): boolean => (text === literal) === yes;
+  return {
+    run: (c) => {
+      const a = run(c);
+      if (typeof a === 'string') return (a === literal) === yes;
+      return a instanceof Broken ? a : !yes;
+    },
+    of: slot === undefined ? undefined : { slot, onText, otherwise: !yes },
   };
 }
 

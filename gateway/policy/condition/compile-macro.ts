@@ -3,7 +3,7 @@ import { Broken, isList, isMap, OUT_OF_STEPS, type Value } from './cel-value.ts'
 import type { Ast } from './condition-ast.ts';
 import type { EvalContext } from './eval-context.ts';
 import { notBool } from './operators.ts';
-import type { CelNode, Run, Scope } from './scope.ts';
+import type { CelNode, OfVariable, Run, Scope } from './scope.ts';
 
 const NOT_ITERABLE = new Broken('a macro needs a list or a map');
 
@@ -12,6 +12,8 @@ interface Loop {
   readonly slot: number;
   readonly over: Run;
   readonly test: Run;
+  /** the test as a function of the element, where it looks at nothing else */
+  readonly testOf: OfVariable | undefined;
   readonly value: Run;
   readonly turn: number;
 }
@@ -29,7 +31,9 @@ function turn(loop: Loop, c: EvalContext, item: Value): boolean {
 }
 
 /** `all` (until: false) and `exists` (until: true): errors count only if no element decides. */
-function decides({ over, test, slot, turn: steps }: Loop, until: boolean): Run {
+function decides(loop: Loop, until: boolean): Run {
+  const { over, test, testOf, slot, turn: steps } = loop;
+  if (testOf) return decidesAlone(over, testOf, steps, until);
   return (c) => {
     const items = range(over(c));
     if (items instanceof Broken) return items;
@@ -39,6 +43,24 @@ function decides({ over, test, slot, turn: steps }: Loop, until: boolean): Run {
       c.left -= steps;
       if (c.left < 0) return OUT_OF_STEPS;
       const answer = test(c);
+      if (answer === until) return until;
+      if (answer !== !until) broken ??= notBool(answer);
+    }
+    return broken ?? !until;
+  };
+}
+
+/** The same for a test of the element alone: it is handed over, not put in its slot. */
+function decidesAlone(over: Run, { onText, otherwise }: OfVariable, steps: number, until: boolean): Run {
+  return (c) => {
+    const items = range(over(c));
+    if (items instanceof Broken) return items;
+    let broken: Broken | undefined;
+    for (let i = 0; i < items.length; i += 1) {
+      c.left -= steps;
+      if (c.left < 0) return OUT_OF_STEPS;
+      const item = items[i];
+      const answer = typeof item === 'string' ? onText(c, item, null) : otherwise;
       if (answer === until) return until;
       if (answer !== !until) broken ??= notBool(answer);
     }
@@ -99,6 +121,7 @@ export function compileMacro(ast: Ast & { kind: 'macro' }, scope: Scope): CelNod
     slot,
     over: over.run,
     test: test?.run ?? (() => true),
+    testOf: test?.of?.slot === slot ? test.of : undefined,
     value: value?.run ?? ((c) => c.slots[slot] as Value),
     turn: 1 + (test?.cost ?? 0) + (value?.cost ?? 0),
   };

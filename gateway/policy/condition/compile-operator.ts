@@ -54,18 +54,32 @@ function logic(sign: string, ast: Call, [left, right]: readonly CelNode[], scope
     return scope.report(place, `\`${sign}\` wants bool on both sides, not ${typeName(side.type)}`);
   }
   const decisive = sign === '||';
-  const a = (left as CelNode).run;
-  const b = (right as CelNode).run;
-  return {
-    type: BOOL,
-    cost: cost([left as CelNode, right as CelNode]),
-    run: (c) => {
-      const l = a(c);
-      if (l === decisive) return decisive;
-      const r = b(c);
-      if (r === decisive) return decisive;
-      return l !== !decisive ? notBool(l) : r !== !decisive ? notBool(r) : !decisive;
-    },
+  const sides = [left as CelNode, right as CelNode];
+  const parts = sides.flatMap((side) => (side.chain?.sign === sign ? side.chain.parts : [side.run]));
+  const run = parts.length === 2 ? ofTwo(parts as [Run, Run], decisive) : ofMany(parts, decisive);
+  return { type: BOOL, cost: cost(sides), run, chain: { sign, parts } };
+}
+
+function ofTwo([a, b]: readonly [Run, Run], decisive: boolean): Run {
+  return (c) => {
+    const l = a(c);
+    if (l === decisive) return decisive;
+    const r = b(c);
+    if (r === decisive) return decisive;
+    return l !== !decisive ? notBool(l) : r !== !decisive ? notBool(r) : !decisive;
+  };
+}
+
+/** A chain of the same sign without its brackets: the grouping changes nothing but which of several errors is told. */
+function ofMany(parts: readonly Run[], decisive: boolean): Run {
+  return (c) => {
+    let broken: Broken | undefined;
+    for (let i = 0; i < parts.length; i += 1) {
+      const value = (parts[i] as Run)(c);
+      if (value === decisive) return decisive;
+      if (value !== !decisive) broken ??= notBool(value);
+    }
+    return broken ?? !decisive;
   };
 }
 

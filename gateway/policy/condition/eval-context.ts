@@ -1,6 +1,7 @@
 import type { Snapshot } from '../../domain/snapshot.ts';
 import type { ToolCatalogue, ToolFacts } from '../tool-catalogue.ts';
 import type { Value } from './cel-value.ts';
+import { TextSketch } from './text-sketch.ts';
 
 /** What one evaluation of the judge works on. One object is reused for all evaluations: nothing is allocated for a call. */
 export class EvalContext {
@@ -9,6 +10,7 @@ export class EvalContext {
   left = 0;
   /** variables of macros, by nesting level */
   readonly slots: Value[] = [];
+  readonly sketch = new TextSketch();
   /** values of dotted paths, good while `heldAt` is the present turn: many rules read the same argument */
   readonly #held: Value[] = [];
   readonly #heldAt: number[] = [];
@@ -24,6 +26,7 @@ export class EvalContext {
   begin(snapshot: Snapshot): void {
     this.snapshot = snapshot;
     this.#turn += 1;
+    this.sketch.forget();
     this.#text = undefined;
     this.#tool = undefined;
   }

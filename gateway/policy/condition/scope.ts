@@ -20,6 +20,19 @@ export interface CelNode {
   readonly number?: number | undefined;
   /** the place of a macro's variable */
   readonly slot?: number | undefined;
+  /** the parts of a chain of one logical sign, in order */
+  readonly chain?: { readonly sign: string; readonly parts: readonly Run[] } | undefined;
+  /** where the value depends on one macro variable only */
+  readonly of?: OfVariable | undefined;
+}
+
+/** An expression over one macro variable, as a function of that variable's value. */
+export interface OfVariable {
+  /** the place of the variable */
+  readonly slot: number;
+  readonly onText: (c: EvalContext, text: string, unused: null) => Value;
+  /** the value where the variable is no text */
+  readonly otherwise: Value;
 }
 
 /** What is known while a condition is compiled. */
