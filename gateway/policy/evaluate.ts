@@ -7,13 +7,14 @@ import { conclude, type Match } from './conclude.ts';
 import { Broken, OUT_OF_STEPS } from './condition/cel-value.ts';
 import type { Condition } from './condition/compile-condition.ts';
 import { EvalContext } from './condition/eval-context.ts';
-import type { Judge, Relevance, Selection, Sha256 } from './judge.ts';
+import type { Judge, Prospect, Relevance, Selection, Sha256, ToolStanding } from './judge.ts';
 import type { FindingFilter } from './known-detectors.ts';
 import { type DenyingDefault, isAbout } from './layers.ts';
 import { Collector, RuleIndex } from './match.ts';
 import { IRRELEVANT, relevanceOf } from './relevance.ts';
 import { isSettled, selects } from './selectors.ts';
 import type { ToolCatalogue } from './tool-catalogue.ts';
+import { ToolStandings } from './tool-standing.ts';
 
 /** Steps one condition may take, and all conditions of one evaluation together. */
 const CONDITION_STEPS = 100_000;
@@ -45,6 +46,7 @@ export class RulesJudge implements Judge {
   /** no rule expires: what is relevant to a selection stays so */
   readonly #lasting: boolean;
   readonly #relevances = new Map<string, Relevance>();
+  #standings: ToolStandings | undefined;
   #steps = 0;
 
   constructor(parts: JudgeParts) {
@@ -81,6 +83,11 @@ export class RulesJudge implements Judge {
       const message = 'the policy could not be evaluated; the call is denied to be safe, tell the operator of the gate';
       return { ...ALLOWED, decision: 'deny', reason: 'runtime_error:internal', message };
     }
+  }
+
+  standing(prospect: Prospect): ToolStanding | undefined {
+    this.#standings ??= new ToolStandings(this.#parts);
+    return this.#standings.of(prospect);
   }
 
   #select(selection: Selection): CompiledRule[] {

@@ -1,4 +1,4 @@
-import type { Point } from '../domain/action.ts';
+import type { Point, ToolRef } from '../domain/action.ts';
 import type { Digest, EpochMs } from '../domain/scalars.ts';
 import type { Snapshot } from '../domain/snapshot.ts';
 import type { Verdict } from '../domain/verdict.ts';
@@ -41,6 +41,28 @@ export interface Judge {
   relevance(selection: Selection): Relevance;
   /** Never throws: what breaks is a denial with a `runtime_error:*` reason. */
   evaluate(snapshot: Snapshot): Verdict;
+  /**
+   * Why no call of a tool can pass at `pre_tool_call`, whatever its arguments, its run, its budgets and the time of day: undefined where one
+   * could. Sound, not complete: what is hidden by `denied` is denied by `evaluate` for every argument; a rule that depends on anything
+   * but principal, server, tool and pin never hides. `hidden`: a `hide` transform names it, and the corridor has to deny the call.
+   */
+  standing(prospect: Prospect): ToolStanding | undefined;
+}
+
+/** A caller and a tool, before there is a call. */
+export interface Prospect extends Pick<Snapshot, 'now' | 'agent' | 'human' | 'tenant' | 'delegation'> {
+  readonly tool: ToolRef;
+  /** further names a `hide` may know the tool by, such as the one the federated endpoint shows */
+  readonly names: readonly string[];
+}
+
+/** Why a tool does not show. */
+export interface ToolStanding {
+  readonly by: 'denied' | 'hidden';
+  /** undefined: no rule allows it, and a bundle's default denies */
+  readonly rule?: string | undefined;
+  readonly reason?: string | undefined;
+  readonly message?: string | undefined;
 }
 
 /** Hex SHA-256 of a UTF-8 text; handed in because this room has no platform. */

@@ -1,7 +1,7 @@
 import { hint } from '../../domain/nearest.ts';
 import { BOOL, type CelType, type Kind, kindOf, typeName } from './cel-type.ts';
 import { Broken, type Value } from './cel-value.ts';
-import { pathOf, wholeNumber } from './compile-name.ts';
+import { pathOf, unknownNode, wholeNumber } from './compile-name.ts';
 import { compileOperator, OPERATORS } from './compile-operator.ts';
 import type { Ast } from './condition-ast.ts';
 import type { EvalContext } from './eval-context.ts';
@@ -37,6 +37,7 @@ export function compileCall(ast: Call, scope: Scope): CelNode {
   }
   if (found.reads) scope.reads.add(found.reads);
   scope.reads.add(`${ast.name}()`);
+  if (scope.known && (form === 'run' || found.reads)) return unknownNode({ kind: found.result });
   return node(ast, found, args, scope);
 }
 

@@ -4,7 +4,7 @@ import { Broken, OUT_OF_STEPS, type Value } from './cel-value.ts';
 import { compileNode } from './compile-node.ts';
 import { type Ast, ConditionFault, firstOffset, parseCondition } from './condition-ast.ts';
 import type { EvalContext } from './eval-context.ts';
-import type { Scope } from './scope.ts';
+import type { CelNode, Scope } from './scope.ts';
 
 /** A condition that was parsed, checked and compiled. */
 export interface Condition {
@@ -13,6 +13,11 @@ export interface Condition {
   readonly test: (c: EvalContext, steps: number) => boolean | Broken;
   /** dotted names and functions it reads, e.g. `run.steps`, `findings` */
   readonly reads: ReadonlySet<string>;
+  /**
+   * The same question where only these facts are known. Sound: `true` is true or broken, and `false` false or broken, whatever the others
+   * are; broken says nothing. Compiled anew by every call of this.
+   */
+  readonly knowing: (known: ReadonlySet<string>) => Condition['test'];
 }
 
 export interface ConditionMistake {
@@ -68,13 +73,17 @@ export function compileCondition(text: string, setting: Setting): Condition | re
     scope.report(firstOffset(ast), `the condition is of type ${typeName(node.type)}; it must be true or false`);
   }
   if (mistakes.length > 0) return mistakes;
-  const { run, cost } = node;
-  const test = (c: EvalContext, steps: number): boolean | Broken => {
+  const knowing = (known: ReadonlySet<string>): Condition['test'] =>
+    testOf(compileNode(ast, { ...scope, known, paths: undefined, reads: new Set() }));
+  return { text, reads, test: testOf(node), knowing };
+}
+
+function testOf({ run, cost }: CelNode): Condition['test'] {
+  return (c: EvalContext, steps: number): boolean | Broken => {
     c.left = steps - cost;
     const value = c.left < 0 ? OUT_OF_STEPS : run(c);
     if (c.left < 0) return OUT_OF_STEPS;
     if (value === true || value === false) return value;
     return value instanceof Broken ? value : NOT_BOOL;
   };
-  return { text, reads, test };
 }

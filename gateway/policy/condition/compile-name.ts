@@ -66,6 +66,7 @@ function factNode(path: string, name: Name, at: number, scope: Scope): CelNode {
     );
   }
   const { type, read } = name;
+  if (scope.known && !scope.known.has(path)) return unknownNode(type);
   if (type.kind === 'double') return { type, cost: 1, run: read, num: read as (c: EvalContext) => number };
   if (type.kind !== 'int') return { type, cost: 1, run: read };
   return {
@@ -77,6 +78,13 @@ function factNode(path: string, name: Name, at: number, scope: Scope): CelNode {
 }
 
 const NOT_WHOLE = new Broken(WHOLE);
+const UNKNOWN = new Broken('a fact is not known yet');
+
+/** Stands for a value that is not known: `&&`, `||`, `exists` and `all` may do without it, everything else is as unknown. */
+export function unknownNode(type: CelType): CelNode {
+  const node: CelNode = { type, cost: 1, run: (_) => UNKNOWN };
+  return type.kind === 'int' || type.kind === 'double' ? { ...node, num: () => UNKNOWN } : node;
+}
 
 /** A number that stands for an int, as the int. */
 export const wholeNumber = (value: Value): Value =>
@@ -118,8 +126,13 @@ function memberFact(ast: Ast & { kind: 'select' }, path: string, group: string, 
     return known ? factNode(path, known, fieldAt(ast, scope), scope) : groupFault(path, fieldAt(ast, scope), scope);
   const has = known ? (known.has ?? GROUPS.get(group)) : isGroup;
   scope.reads.add(path);
+  if (scope.known && !isKnown(path, scope.known)) return unknownNode(BOOL);
   return { type: BOOL, cost: 1, run: has ?? (() => true) };
 }
+
+/** True for a known fact, and for a group that has one: what is there of a principal or tool is there as a whole. */
+const isKnown = (path: string, known: ReadonlySet<string>): boolean =>
+  known.has(path) || [...known].some((name) => name.startsWith(`${path}.`));
 
 function listNode(ast: Ast & { kind: 'select' }, scope: Scope): CelNode {
   const values = Object.hasOwn(scope.lists, ast.field) ? scope.lists[ast.field] : undefined;

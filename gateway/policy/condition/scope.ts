@@ -45,6 +45,8 @@ export interface Scope {
   readonly reads: Set<string>;
   /** dotted paths below facts by number, common to all conditions of a policy: each is read once per evaluation */
   readonly paths?: Map<string, number> | undefined;
+  /** the only facts whose values are known; what depends on others is broken. undefined: all of them */
+  readonly known?: ReadonlySet<string> | undefined;
   /** Checks and compiles a part of the expression. */
   compile(ast: Ast, scope: Scope): CelNode;
   /** Notes a mistake and returns a node to go on with, so that all mistakes are found at once. */
