@@ -1,7 +1,8 @@
 import type { Json } from '../domain/json.ts';
 import type { Cost, Quote, RequestBound } from '../domain/pricing.ts';
 import type { Digest, EpochMs } from '../domain/scalars.ts';
-import type { Usage } from '../domain/usage.ts';
+import type { Usage, UsageEntry } from '../domain/usage.ts';
+import type { PriceTerms } from './explain.ts';
 import type { ToolPrice, ToolRun } from './tool-price.ts';
 
 /** The compiled price tables. Pure and total: `at` is handed in, an unknown price is `unpriced` and never $0. */
@@ -13,6 +14,8 @@ export interface Cashier {
   quote(provider: string, bound: RequestBound, at: EpochMs, strict: boolean): Quote;
   /** What usage costs at `at` (the request's start). `requested` is the model asked for, used where the reply names none or an unknown one. */
   cost(provider: string, requested: string, usage: Usage, at: EpochMs): Cost;
+  /** On what terms an entry of usage is priced, for people; undefined where no row answers to its model. */
+  terms(provider: string, requested: string, entry: UsageEntry, at: EpochMs): PriceTerms | undefined;
   /**
    * The most one call of a tool can cost at `at`, before it runs. `server`: the MCP server's configured name, or the label a model
    * gave it; undefined: a tool of the agent itself. Undefined: nobody wrote a price (unpriced, never $0).

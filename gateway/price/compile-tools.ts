@@ -30,23 +30,20 @@ export function readToolFile(
 
 function entryProblems(doc: Source, entry: ToolFileEntry, path: Path, claimed: Map<string, string>): Problem[] {
   const problems: Problem[] = [];
-  const claim = (name: string, at: Path): void => {
-    const key = JSON.stringify([entry.server, name]);
+  const claim = (server: string | undefined, name: string, at: Path): void => {
+    const key = JSON.stringify([server, name]);
     const other = claimed.get(key);
     if (other === undefined) claimed.set(key, doc.file);
     else
       problems.push(
-        doc.problem(
-          at,
-          `the tool \`${labelOf(entry.server, name)}\` has another price in ${other}; remove one of the two`,
-        ),
+        doc.problem(at, `the tool \`${labelOf(server, name)}\` has another price in ${other}; remove one of the two`),
       );
     const star = name.indexOf('*');
     if (star >= 0 && star < name.length - 1)
       problems.push(doc.problem(at, `\`*\` in \`${name}\` stands for the rest of a name; put it at the end`));
   };
-  claim(entry.tool, [...path, 'tool']);
-  for (const [i, alias] of (entry.aliases ?? []).entries()) claim(alias, [...path, 'aliases', i]);
+  claim(entry.server, entry.tool, [...path, 'tool']);
+  for (const [i, alias] of (entry.aliases ?? []).entries()) claim(undefined, alias, [...path, 'aliases', i]);
   const dates = new Set<string>();
   entry.rows.forEach((row, r) => {
     const at = [...path, 'rows', r];
@@ -83,7 +80,8 @@ const compileTools = ({ tools }: ToolFile): PricedTool[] =>
   tools.map((entry) => ({
     label: labelOf(entry.server, entry.tool),
     server: entry.server,
-    names: [entry.tool, ...(entry.aliases ?? [])],
+    tool: entry.tool,
+    aliases: entry.aliases ?? [],
     rows: entry.rows.map(compileRow).sort((a, b) => b.from - a.from),
   }));
 

@@ -7,6 +7,7 @@ import type { Cashier } from './cashier.ts';
 import { Catalogue } from './catalogue.ts';
 import { isToolFile, readToolFile } from './compile-tools.ts';
 import { costOf } from './cost.ts';
+import { explainTerms } from './explain.ts';
 import { type Billing, resolveRates } from './leaf-rates.ts';
 import { checkPriceFile } from './mistakes.ts';
 import { PriceFault } from './price-fault.ts';
@@ -66,6 +67,7 @@ export function compilePrices(files: readonly SourceFile[], sha256: (text: strin
     providers: [...tables.keys()].sort(),
     quote: (provider, bound, at, strict) => quoteFor(catalogue, provider, bound, at, strict),
     cost: (provider, requested, usage, at) => costOf(catalogue, digest, provider, requested, usage, at),
+    terms: (provider, requested, entry, at) => explainTerms(catalogue, provider, requested, entry, at),
     tool: (server, tool, args, at) => priceOf(book, server, tool, args, undefined, at),
     toolCost: (server, tool, args, run, at) => priceOf(book, server, tool, args, run, at),
   };

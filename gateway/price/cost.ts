@@ -4,7 +4,7 @@ import { type Digest, type EpochMs, pico } from '../domain/scalars.ts';
 import { TOKEN_LEAVES, type Usage, type UsageEntry } from '../domain/usage.ts';
 import type { Catalogue, Found } from './catalogue.ts';
 import { dearestFee } from './fees.ts';
-import type { TierTerms } from './table.ts';
+import type { Millionths, PriceRow, TierTerms } from './table.ts';
 import { promptTokens, ratesFor, regionTimes, rowAt, termsFor, whole } from './terms.ts';
 
 /** Amounts keep both factors of a line (tier and region, in millionths each) until the one division. */
@@ -64,15 +64,34 @@ function priceEntry(catalogue: Catalogue, provider: string, requested: string, e
   return { lines: dearest.map((line) => ({ ...line, model })), status: 'unpriced' };
 }
 
-function priceAt(catalogue: Catalogue, provider: string, found: Found, entry: UsageEntry, at: EpochMs): Priced {
+/** On what terms the tokens of an entry are billed, and what they come to. */
+export interface Terms {
+  readonly row: PriceRow;
+  /** false: the call is older than the model's first row, which stands in */
+  readonly inForce: boolean;
+  readonly tier: TierTerms;
+  /** false: the table does not know the tier's word, and its dearest tier stands in */
+  readonly tierKnown: boolean;
+  readonly region: { readonly word: string | undefined; readonly times: Millionths; readonly known: boolean };
+  readonly tokens: Priced;
+}
+
+/** The row, tier and region that hold for an entry at `at`: of several possible tiers the one that costs most. */
+export function termsOf(found: Found, entry: UsageEntry, at: EpochMs): Terms {
   const { row, known } = rowAt(found.model, at);
-  const terms = termsFor(found.table, row, entry.tier);
-  const region = regionTimes(found.model, entry.region ?? found.region);
-  const tokens = terms
-    .map((one) => tokenLines(found, entry, one, region.times))
-    .reduce((a, b) => (sum(b.lines) > sum(a.lines) ? b : a));
+  const possible = termsFor(found.table, row, entry.tier);
+  const word = entry.region ?? found.region;
+  const region = { word, ...regionTimes(found.model, word) };
+  const [tier, tokens] = possible
+    .map((one) => [one, tokenLines(found, entry, one, region.times)] as const)
+    .reduce((a, b) => (sum(b[1].lines) > sum(a[1].lines) ? b : a));
+  return { row, inForce: known, tier, tierKnown: possible.length === 1, region, tokens };
+}
+
+function priceAt(catalogue: Catalogue, provider: string, found: Found, entry: UsageEntry, at: EpochMs): Priced {
+  const { tokens, inForce, tierKnown, region } = termsOf(found, entry, at);
   const fees = feeLines(catalogue, provider, found, entry);
-  const certain: Status = known && region.known && terms.length === 1 ? 'exact' : 'estimated';
+  const certain: Status = inForce && region.known && tierKnown ? 'exact' : 'estimated';
   return { lines: [...tokens.lines, ...fees.lines], status: [tokens.status, fees.status].reduce(worse, certain) };
 }
 

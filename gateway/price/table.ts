@@ -71,7 +71,7 @@ export function tablesAsJson(tables: readonly PriceTable[]): Json {
 /** Tool prices as JSON for the same digest. */
 export const toolsAsJson = (tools: readonly PricedTool[]): Json =>
   tools
-    .map((tool) => ({ ...tool, names: [...tool.names].sort() }))
+    .map((tool) => ({ ...tool, aliases: [...tool.aliases].sort() }))
     .sort((a, b) => (a.label < b.label ? -1 : 1))
     .map(plain);
 

@@ -25,8 +25,10 @@ export interface PricedTool {
   /** how lines name it: `server/tool`, or the tool alone */
   readonly label: string;
   readonly server: string | undefined;
-  /** names it goes by; one that ends in `*` is a prefix */
-  readonly names: readonly string[];
+  /** its name there; one that ends in `*` is a prefix */
+  readonly tool: string;
+  /** names it goes by where no server is named; the same */
+  readonly aliases: readonly string[];
   /** newest first */
   readonly rows: readonly ToolRow[];
 }
@@ -45,12 +47,8 @@ export class ToolBook {
   constructor(tools: readonly PricedTool[]) {
     this.tools = tools;
     for (const tool of tools) {
-      const shelf: Shelf = this.#shelves.get(tool.server) ?? { exact: new Map(), prefixes: [] };
-      this.#shelves.set(tool.server, shelf);
-      for (const name of tool.names) {
-        if (name.endsWith('*')) shelf.prefixes.push([name.slice(0, -1), tool]);
-        else shelf.exact.set(name, tool);
-      }
+      this.#put(tool.server, tool.tool, tool);
+      for (const alias of tool.aliases) this.#put(undefined, alias, tool);
     }
     for (const { prefixes } of this.#shelves.values()) prefixes.sort(([a], [b]) => b.length - a.length);
   }
@@ -59,6 +57,13 @@ export class ToolBook {
   find(server: string | undefined, tool: string): PricedTool | undefined {
     const own = server === undefined ? undefined : lookup(this.#shelves.get(server), tool);
     return own ?? lookup(this.#shelves.get(undefined), tool);
+  }
+
+  #put(server: string | undefined, name: string, tool: PricedTool): void {
+    const shelf: Shelf = this.#shelves.get(server) ?? { exact: new Map(), prefixes: [] };
+    this.#shelves.set(server, shelf);
+    if (name.endsWith('*')) shelf.prefixes.push([name.slice(0, -1), tool]);
+    else shelf.exact.set(name, tool);
   }
 }
 

@@ -16,7 +16,7 @@ const pointer = z.string().refine((text) => {
   } catch {
     return false;
   }
-}, 'is not a JSON Pointer such as `/pages`, or "" for the whole value');
+}, 'a pointer starts with `/`, such as `/pages`; "" is the whole value');
 
 const unit = z.strictObject({
   unit: name,
@@ -46,6 +46,7 @@ const row = z.strictObject({
 const tool = z.strictObject({
   tool: name,
   server: name.optional(),
+  /** names it goes by where no server is named, such as a client's `mcp__server__tool` */
   aliases: z.array(name).optional(),
   checked: date,
   sources: z.array(name).min(1).optional(),

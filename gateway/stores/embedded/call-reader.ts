@@ -1,7 +1,7 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { Fault } from '../../domain/fault.ts';
 import type { SealEntry } from '../../domain/receipt.ts';
-import { type CallId, epochMs, nano } from '../../domain/scalars.ts';
+import { type CallId, type EpochMs, epochMs, nano } from '../../domain/scalars.ts';
 import type { CallQuery, RunSummary } from '../../ports/calls.ts';
 import type { RunSpace } from '../../ports/runs.ts';
 import { receiptOf } from './receipt-text.ts';
@@ -17,6 +17,7 @@ export class CallReader {
   readonly #newest: StatementSync;
   readonly #newestOfRun: StatementSync;
   readonly #ofRun: StatementSync;
+  readonly #between: StatementSync;
   readonly #runs: StatementSync;
   readonly #run: StatementSync;
   readonly #past: StatementSync;
@@ -29,6 +30,7 @@ export class CallReader {
     this.#ofRun = db.prepare(
       "SELECT json FROM calls WHERE run = ? AND tenant = ? AND coalesce(key, '') = ? ORDER BY seq",
     );
+    this.#between = db.prepare('SELECT json FROM calls WHERE at >= ? AND at < ? ORDER BY seq');
     this.#runs = db.prepare('SELECT * FROM runs ORDER BY last_at DESC LIMIT ?');
     this.#run = db.prepare('SELECT * FROM runs WHERE id = ? ORDER BY last_at DESC LIMIT 1');
     this.#past = db.prepare('SELECT * FROM runs WHERE id = ? AND tenant = ? AND key = ?');
@@ -57,6 +59,13 @@ export class CallReader {
       const summary = summaryOf(row);
       return { summary, receipts: receipts(this.#ofRun.all(id, summary.tenant, summary.key ?? NO_KEY)) };
     });
+  }
+
+  /** Receipts of calls that arrived in [from, to), in the order of the record, read as they are asked for. */
+  *between(from: EpochMs, to: EpochMs): Generator<SealEntry> {
+    const found = answered(() => this.#between.iterate(from, to));
+    for (let row = answered(() => found.next()); !row.done; row = answered(() => found.next()))
+      yield receiptOf(row.value['json'] as string);
   }
 
   indexedTo(): number {
