@@ -100,4 +100,32 @@ export const MIGRATIONS: readonly string[] = [
   CREATE INDEX deferrals_by_object ON deferrals (object);
   CREATE INDEX deferrals_waiting ON deferrals (at) WHERE settled = 0;
   `,
+  `
+  CREATE TABLE pins_shown (
+    server     TEXT NOT NULL,
+    kind       TEXT NOT NULL,
+    name       TEXT NOT NULL,
+    hash       TEXT NOT NULL,
+    beside     TEXT NOT NULL,
+    text       TEXT NOT NULL,
+    at         INTEGER NOT NULL,
+    state      TEXT NOT NULL,
+    why        TEXT NOT NULL,
+    suspicions TEXT NOT NULL,
+    PRIMARY KEY (server, kind, name)
+  ) STRICT;
+
+  CREATE TABLE pins_trusted (
+    server  TEXT NOT NULL,
+    kind    TEXT NOT NULL,
+    name    TEXT NOT NULL,
+    hash    TEXT NOT NULL,
+    beside  TEXT NOT NULL,
+    text    TEXT,
+    at      INTEGER NOT NULL,
+    by      TEXT NOT NULL,
+    revoked INTEGER NOT NULL,
+    PRIMARY KEY (server, kind, name, hash)
+  ) STRICT;
+  `,
 ];

@@ -10,6 +10,7 @@ import { History } from './history.ts';
 import { EmbeddedDeferrals } from './deferrals.ts';
 import { EmbeddedKeys } from './keys.ts';
 import { EmbeddedLedger } from './ledger.ts';
+import { EmbeddedPins } from './pins.ts';
 import { RunLabels } from './run-labels.ts';
 import { EmbeddedRuns } from './runs.ts';
 
@@ -35,6 +36,7 @@ export interface EmbeddedStore {
   readonly keys: Keys;
   readonly calls: EmbeddedCalls;
   readonly deferrals: EmbeddedDeferrals;
+  readonly pins: EmbeddedPins;
   /** False while the last write to the file failed; it is tried again by itself. */
   healthy(): boolean;
   /** Commits what is pending. Throws a Fault where that fails; the file is closed all the same. */
@@ -80,7 +82,9 @@ function assemble(path: string, options: EmbeddedOptions, owner: { release(): vo
     owner.release();
     if (!saved) throw storeFault(path, book.failure ?? new Error('the index of calls was not saved'));
   };
-  return { ledger, runs, keys: new EmbeddedKeys(db), calls, deferrals, healthy: () => open && commits.healthy(), close };
+  const keys = new EmbeddedKeys(db);
+  const pins = new EmbeddedPins(db);
+  return { ledger, runs, keys, calls, deferrals, pins, healthy: () => open && commits.healthy(), close };
 }
 
 /** Opens the index of calls beside a running gateway, or of one that has stopped. Throws a Fault where there is none. */
@@ -99,4 +103,10 @@ export function openKeys(path: string): { readonly keys: Keys; close(): void } {
 export function openHalts(path: string, clock: Clock): { readonly halts: Halts; close(): void } {
   const db = openDatabase(path);
   return { halts: new Halts(db, () => clock.now()), close: () => db.close() };
+}
+
+/** Opens only the pins, for reading and writing, also beside a running gateway: it takes notice at the next question. */
+export function openPins(path: string): { readonly pins: EmbeddedPins; close(): void } {
+  const db = openDatabase(path);
+  return { pins: new EmbeddedPins(db), close: () => db.close() };
 }
