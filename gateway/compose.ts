@@ -6,21 +6,28 @@ import { scanOpen } from './audit/recovery.ts';
 import { type Shipper, startShipper } from './audit/shipper.ts';
 import { sinks as sinkKinds } from './audit/sinks/_all.ts';
 import { openSpool } from './audit/spool.ts';
+import { openMcp } from './compose-mcp.ts';
 import { budgetOf, destinationsOf } from './config/gate-terms.ts';
 import { limitsOf } from './config/limits-of.ts';
 import type { LoadedConfig } from './config/load.ts';
+import { remoteTermsOf } from './config/remote-terms.ts';
 import { detectors as allDetectors } from './detectors/_all.ts';
+import { knownRemotes, openRemotes } from './detectors/remote/open-remotes.ts';
 import { dialects as allDialects } from './dialects/_all.ts';
 import type { JsonObject } from './domain/json.ts';
 import type { SourceFile } from './domain/source.ts';
 import { createIdentity } from './identity/identity.ts';
+import { settleOverdue } from './pipeline/deferred.ts';
+import { Opened } from './opened.ts';
 import { Noses } from './pipeline/detect.ts';
 import type { Gateway } from './pipeline/gateway.ts';
 import { Halting } from './pipeline/halting.ts';
+import type { McpRoom } from './pipeline/mcp/room.ts';
 import { type Recovered, recover } from './pipeline/recover.ts';
 import { RunTokens } from './pipeline/run-tokens.ts';
 import { compilePolicy } from './policy/compile-policy.ts';
 import type { Judge } from './policy/judge.ts';
+import type { KnownDetector } from './policy/known-detectors.ts';
 import type { Log } from './ports/log.ts';
 import type { Cashier } from './price/cashier.ts';
 import { compilePrices } from './price/compile.ts';
@@ -43,6 +50,8 @@ export interface House {
   /** the gate in force; each call takes it once and keeps it */
   readonly gate: () => Gateway;
   readonly noses: Noses;
+  /** the MCP plane; undefined where the configuration has no `mcp:` */
+  readonly mcp: McpRoom | undefined;
   readonly recovered: Recovered;
   readonly scrape: () => Promise<{ contentType: string; body: string }>;
   /** why no call should come here now; empty: ready */
@@ -52,8 +61,9 @@ export interface House {
   readonly close: () => Promise<void>;
 }
 
-/** Compiles policies. Throws a PolicyFault with every mistake. */
-export const judgeOf = (files: readonly SourceFile[]): Judge => compilePolicy(files, sha256, allDetectors);
+/** Compiles policies; `remote` are the detectors besides the gate's own. Throws a PolicyFault with every mistake. */
+export const judgeOf = (files: readonly SourceFile[], remote: readonly KnownDetector[] = []): Judge =>
+  compilePolicy(files, sha256, [...allDetectors, ...remote]);
 
 /** Compiles price tables. Throws a PriceFault with every mistake. */
 export const cashierOf = (files: readonly SourceFile[]): Cashier => compilePrices(files, sha256);
@@ -76,12 +86,26 @@ export function configProblems(config: LoadedConfig, cashier: Cashier): string[]
       );
     }
   }
+  for (const [name, { shape, kinds }] of Object.entries(config.detectors.remote)) {
+    if (FAMILIES.has(name))
+      problems.push(`remote detector \`${name}\`: the gate has a detector of that name; give it another one`);
+    if (shape === 'tollgate' && kinds === undefined)
+      problems.push(
+        `remote detector \`${name}\`: \`kinds\` is missing; name what it can report, so that rules can be checked`,
+      );
+  }
   for (const { type } of config.sinks) {
     if (!sinkKinds.some((kind) => kind.type === type))
       problems.push(`sink \`${type}\` is unknown; known are ${sinkKinds.map((k) => k.type).join(', ')}`);
   }
   return problems;
 }
+
+/** Beginnings of kinds that the gate's own detectors report. */
+const FAMILIES = new Set(allDetectors.flatMap((d) => [d.name, ...d.kinds.map((kind) => kind.split('.')[0] as string)]));
+
+/** What rules may name of the remote detectors in a configuration. */
+export const remotesOf = ({ detectors }: LoadedConfig): readonly KnownDetector[] => knownRemotes(detectors.remote);
 
 /** How often holds whose lease ran out become charges; a limit counts them as held until then. */
 const LAPSE_MS = 30_000;
@@ -91,28 +115,6 @@ function every(ms: number, work: () => unknown): () => void {
   const timer = setInterval(work, ms);
   timer.unref();
   return () => clearInterval(timer);
-}
-
-/** What was opened and has to be closed again, last first. A room that fails to close does not keep the others open. */
-class Opened {
-  readonly #closers: (() => unknown)[] = [];
-
-  add(close: () => unknown): void {
-    this.#closers.push(close);
-  }
-
-  /** Throws the first failure once everything was tried. */
-  async close(): Promise<void> {
-    const errors: unknown[] = [];
-    for (const close of this.#closers.splice(0).reverse()) {
-      try {
-        await close();
-      } catch (error) {
-        errors.push(error);
-      }
-    }
-    if (errors.length > 0) throw errors[0];
-  }
 }
 
 /** Opens every room in order and builds the gate; recovery is done when it resolves. Where one fails, none stays open. */
@@ -135,7 +137,7 @@ async function open(
   log: Log,
   unpoliced: boolean,
 ): Promise<House> {
-  const judge = judgeOf(sources.policies);
+  const judge = judgeOf(sources.policies, remotesOf(config));
   const cashier = cashierOf(sources.prices);
   const problems = configProblems(config, cashier);
   if (problems.length > 0) throw new Error(problems.map((p) => `${config.file}: ${p}`).join('\n'));
@@ -152,6 +154,8 @@ async function open(
   metrics.unpoliced(unpoliced);
   metrics.spoolHealthy(true);
   const detectors = new Map(allDetectors.map((d) => [d.name, d]));
+  const remote = openRemotes(remoteTermsOf(config), { clock, log, metrics });
+  opened.add(() => remote.close());
   const upstream = openUpstream({
     headersTimeoutMs: config.limits.headers_timeout_s * 1000,
     idleTimeoutMs: config.limits.idle_timeout_s * 1000,
@@ -179,10 +183,13 @@ async function open(
     limits: limitsOf(config),
     unpoliced,
   });
+  opened.add(every(LAPSE_MS, () => settleOverdue(gate)));
+  const mcp = config.mcp && openMcp(config, config.mcp, { ...gate, pins: store.pins }, opened);
   await startShippers(opened, config, spool, metrics, log);
   return {
     gate: () => gate,
-    noses: new Noses(detectors, log),
+    mcp,
+    noses: new Noses(detectors, log, remote.classifiers),
     recovered,
     scrape: () => metrics.scrape(),
     unready() {
@@ -194,7 +201,7 @@ async function open(
       ];
     },
     reload(next) {
-      const swapped = { judge: judgeOf(next.policies), cashier: cashierOf(next.prices) };
+      const swapped = { judge: judgeOf(next.policies, remotesOf(config)), cashier: cashierOf(next.prices) };
       const lost = configProblems(config, swapped.cashier);
       if (lost.length > 0) throw new Error(lost.map((p) => `${config.file}: ${p}`).join('\n'));
       gate = Object.freeze({ ...gate, ...swapped });

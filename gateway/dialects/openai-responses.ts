@@ -1,24 +1,35 @@
-import type { Dialect } from '../ports/dialect.ts';
+import type { JsonText } from '../domain/json.ts';
+import type { Dialect, Headers, Reading } from '../ports/dialect.ts';
+import { countReading, countReply } from './_shared/token-count.ts';
+import { assistantMark } from './openai-chat/mark.ts';
 import { errorBody, keepAlive } from './openai-chat/saying.ts';
 import { editReply } from './openai-responses/edit-reply.ts';
 import { readReply } from './openai-responses/read-reply.ts';
 import { readRequest } from './openai-responses/read-request.ts';
+import { claimsRoute, followRoute, isCount, routePath } from './openai-responses/routes.ts';
 import { errorEvents } from './openai-responses/saying.ts';
 import { ResponseStreamReader } from './openai-responses/stream-reader.ts';
 
-const ROUTE = /^(?:\/v1){0,2}(\/responses(?:\/compact)?)$/;
+function read(doc: JsonText, bytes: number, _headers: Headers, path?: string): Reading {
+  const reading = readRequest(doc, bytes, path);
+  return isCount(path) ? countReading(reading) : reading;
+}
 
 /**
- * OpenAI responses and the servers that speak the same (https://platform.openai.com/docs/api-reference/responses), compaction of a
- * conversation included.
+ * OpenAI responses and the servers that speak the same (https://platform.openai.com/docs/api-reference/responses): with compaction of
+ * a conversation, counting, and what runs in the background.
  */
 export const openaiResponses: Dialect = {
   name: 'openai-responses',
-  claims: (method, path) => method === 'POST' && ROUTE.test(path),
-  upstreamPath: (path) => `/v1${ROUTE.exec(path)?.[1] ?? '/responses'}`,
+  claims: claimsRoute,
+  follow: followRoute,
+  upstreamPath: routePath,
   credentialHeaders: ['authorization'],
-  read: (doc, bytes, _headers, path) => readRequest(doc, bytes, path),
-  readReply,
+  read,
+  readReply: (doc, reading) =>
+    reading?.bound.free
+      ? countReply(doc, 'input_tokens', assistantMark('', []))
+      : readReply(doc, reading),
   editReply,
   openStream: (reading) => new ResponseStreamReader(reading),
   error: errorBody,

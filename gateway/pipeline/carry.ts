@@ -13,7 +13,7 @@ import { NOT_SERVED, type Outcome } from './outcome.ts';
 import type { Permit } from './permit.ts';
 import { dispatch } from './relay.ts';
 import { relayStream } from './relay-stream.ts';
-import { hearUnary, readWhole } from './relay-unary.ts';
+import { hearUnary, hearUnaryAsking, readWhole } from './relay-unary.ts';
 import type { Reply } from './reply.ts';
 import type { Hearing } from './review-unary.ts';
 import { gateHeaders, refuse, sayRefusal } from './say.ts';
@@ -33,6 +33,8 @@ export interface Carriage {
   readonly reading?: Reading;
   readonly hearing?: Hearing;
   readonly terms?: ChargeTerms;
+  /** reads a successful reply in its own way */
+  readonly listen?: (upstream: UpstreamReply, carrier: Carrier, halt: HaltWatch) => Promise<Outcome>;
 }
 
 /** Carries a call and says its answer. Never throws for what an upstream or a caller does; the outcome tells what came of it. */
@@ -134,7 +136,8 @@ async function answer(
   upstream: UpstreamReply,
   halt: HaltWatch,
 ): Promise<Outcome> {
-  const { reading, hearing, terms } = carriage;
+  const { reading, hearing, terms, listen } = carriage;
+  if (listen && upstream.status < 300) return listen(upstream, carrier, halt);
   if (upstream.status >= 300 || !reading || !hearing || !terms) return passThrough(carriage, carrier, upstream);
   const type = String(upstream.headers['content-type'] ?? '').toLowerCase();
   if (hearing.dialect.isStream?.(type, reading) ?? type.startsWith('text/event-stream')) {
@@ -149,7 +152,9 @@ async function answer(
     return outcome;
   }
   const bytes = await readWhole(upstream, carriage.gate.limits.replyBytes, carrier);
-  const { outcome, body, refusal } = hearUnary(hearing, terms, bytes);
+  const { outcome, body, refusal } = hearing.bench.noses.asks
+    ? await hearUnaryAsking(hearing, terms, bytes, carrier.signal)
+    : hearUnary(hearing, terms, bytes);
   if (carrier.callerLeft) return { ...outcome, ending: 'client_left' };
   sayUnary(carriage, upstream, body, refusal);
   return refusal ? { ...outcome, ending: refusal.code === 'TG_POLICY_DENIED' ? 'denied' : outcome.ending } : outcome;
@@ -189,7 +194,7 @@ async function passThrough(
 }
 
 /** A call that lives longer than its lease renews it; a failed renewal is a log line, the hold then lapses as a charge. */
-function keepLease(gate: Gateway, id: CallId | undefined): () => void {
+export function keepLease(gate: Gateway, id: CallId | undefined): () => void {
   if (id === undefined) return () => {};
   return heartbeat(gate.limits.leaseMs / 3, () => {
     gate.ledger.renew(id, epochMs(gate.clock.now() + gate.limits.leaseMs)).catch((error: unknown) => {

@@ -1,13 +1,16 @@
 import { Fault } from '../domain/fault.ts';
-import type { Dialect } from '../ports/dialect.ts';
+import type { Dialect, FollowUp } from '../ports/dialect.ts';
 import type { PathLabels } from '../ports/identity.ts';
+import { type SocketDialect, speaksSockets } from '../ports/socket-language.ts';
 import type { Destination, Gateway } from './gateway.ts';
 
 /** Where a request wants to go, read from its path alone. */
 export interface Claim {
   readonly destination: Destination;
-  /** undefined: an open route, carried without being read */
+  /** undefined: an open route, carried without being read, or one that asks about an earlier call */
   readonly dialect: Dialect | undefined;
+  /** it asks about what an earlier call began */
+  readonly followUp?: { readonly dialect: Dialect; readonly route: FollowUp } | undefined;
   /** the tongue for whatever the gate itself has to say */
   readonly tongue: Dialect;
   readonly labels: PathLabels;
@@ -18,7 +21,7 @@ export interface Claim {
 const RUN_PREFIX = /^\/run\/([^/]+)(?:\/agent\/([^/]+))?(?=\/|$)/;
 
 /** Takes `/run/<id>[/agent/<name>]` off a path (attribution.md 5). */
-function runPrefix(path: string): { readonly labels: PathLabels; readonly rest: string } {
+export function runPrefix(path: string): { readonly labels: PathLabels; readonly rest: string } {
   const match = RUN_PREFIX.exec(path);
   if (!match) return { labels: {}, rest: path };
   const decode = (text: string): string => {
@@ -34,8 +37,17 @@ function runPrefix(path: string): { readonly labels: PathLabels; readonly rest: 
   };
 }
 
-/** Finds destination and dialect. Throws a Fault (`TG_UNKNOWN_ROUTE`, `TG_METHOD`) that says what is served here. */
-export function claim(gate: Gateway, method: string, url: string): Claim {
+/** Where a path leads, before it is known what is asked there. */
+interface Place {
+  readonly destination: Destination;
+  readonly labels: PathLabels;
+  /** below the upstream's name, query left out */
+  readonly path: string;
+  /** with its `?`; '' where there is none */
+  readonly search: string;
+}
+
+function placeOf(gate: Gateway, url: string): Place {
   const query = url.indexOf('?');
   const search = query === -1 ? '' : url.slice(query);
   const { labels, rest } = runPrefix(query === -1 ? url : url.slice(0, query));
@@ -47,10 +59,52 @@ export function claim(gate: Gateway, method: string, url: string): Claim {
     const known = [...gate.destinations.keys()].map((n) => `\`/${n}\``).join(', ');
     throw new Fault('TG_UNKNOWN_ROUTE', `no upstream is called \`${name}\`; this gate serves ${known}`);
   }
+  return { destination, labels, path, search };
+}
+
+/** Finds destination and dialect. Throws a Fault (`TG_UNKNOWN_ROUTE`, `TG_METHOD`, `TG_UPGRADE_REQUIRED`) that says what is served here. */
+export function claim(gate: Gateway, method: string, url: string): Claim {
+  const { destination, labels, path, search } = placeOf(gate, url);
   const dialect = destination.dialects.find((d) => d.claims(method, path));
-  const tongue = dialect ?? (destination.dialects[0] as Dialect);
-  const found = dialect ? dialect.upstreamPath(path) : openRoute(destination, method, path);
-  return { destination, dialect, tongue, labels, upstreamPath: joined(destination.basePath, found) + search };
+  const followUp = dialect ? undefined : followUpOf(destination, method, path);
+  const tongue = dialect ?? followUp?.dialect ?? (destination.dialects[0] as Dialect);
+  if (!dialect && !followUp && method === 'GET' && socketAt(destination, path))
+    throw new Fault('TG_UPGRADE_REQUIRED', `\`GET ${path}\` is a WebSocket; open it with \`wss:\` or \`ws:\``);
+  const found =
+    dialect?.upstreamPath(path) ?? followUp?.route.upstreamPath ?? openRoute(destination, method, path);
+  const upstreamPath = joined(destination.basePath, found) + search;
+  return { destination, dialect, ...(followUp && { followUp }), tongue, labels, upstreamPath };
+}
+
+/** The language in which this asks about what an earlier call began. */
+function followUpOf({ dialects }: Destination, method: string, path: string): Claim['followUp'] {
+  for (const dialect of dialects) {
+    const route = dialect.follow?.(method, path);
+    if (route) return { dialect, route };
+  }
+  return undefined;
+}
+
+const socketAt = ({ dialects }: Destination, path: string): SocketDialect | undefined =>
+  dialects.filter(speaksSockets).find(({ socket }) => socket.claims(path));
+
+/** Where an upgrade wants to go. */
+export type SocketClaim = Claim & { readonly dialect: SocketDialect };
+
+/** Finds destination and language of a WebSocket. Throws a Fault (`TG_UNKNOWN_ROUTE`, `TG_UPGRADE_REFUSED`) that says what is served. */
+export function claimSocket(gate: Gateway, url: string): SocketClaim {
+  const { destination, labels, path, search } = placeOf(gate, url);
+  const dialect = socketAt(destination, path);
+  if (!dialect) {
+    const spoken = destination.dialects.filter(speaksSockets).map(({ socket }) => `\`${socket.upstreamPath('')}\``);
+    const served = spoken.length === 0 ? 'none is served there' : `served there: ${spoken.join(', ')}`;
+    throw new Fault(
+      'TG_UPGRADE_REFUSED',
+      `\`${path}\` of upstream \`${destination.name}\` is no WebSocket that this gate can meter, so it is not carried; ${served}`,
+    );
+  }
+  const upstreamPath = joined(destination.basePath, dialect.socket.upstreamPath(path)) + search;
+  return { destination, dialect, tongue: dialect, labels, upstreamPath };
 }
 
 /** Some providers are configured with their version in the base URL: it is not said twice. */

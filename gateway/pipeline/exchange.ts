@@ -11,11 +11,12 @@ import { carry } from './carry.ts';
 import { type ChargeTerms, priceOnce } from './charge.ts';
 import { type Claim, claim, tongueFor } from './claim.ts';
 import { begin, release, remember, seal, settle } from './conclude.ts';
-import { decide, type Plea, permitOpenRoute } from './decide.ts';
+import { decide, decideAsking, type Plea, permitOpenRoute } from './decide.ts';
 import { decideBatch } from './decide-batch.ts';
 import { denyCall } from './denied-call.ts';
 import type { Noses } from './detect.ts';
 import { callFacts } from './facts.ts';
+import { follow } from './follow.ts';
 import type { Gateway } from './gateway.ts';
 import { holdsHalfCharacter } from './half-character.ts';
 import { digestOf } from './identities.ts';
@@ -49,8 +50,9 @@ export async function exchange(gate: Gateway, noses: Noses, call: Call, reply: R
     route = arrival === call.arrival ? found : claim(gate, arrival.method, arrival.url);
     const clean = { ...call, arrival };
     trail.upstream = route.destination.name;
-    trail.dialect = route.dialect?.name ?? 'open-route';
-    if (route.dialect) await governed(gate, noses, trail, route, route.dialect, clean, reply);
+    trail.dialect = (route.dialect ?? route.followUp?.dialect)?.name ?? 'open-route';
+    if (route.followUp) await follow({ gate, noses, trail, route, call: clean, reply });
+    else if (route.dialect) await governed(gate, noses, trail, route, route.dialect, clean, reply);
     else await declared(gate, trail, route, clean, reply);
   } catch (error) {
     refuse(trail, error);
@@ -132,7 +134,7 @@ async function governed(
       granted: reserved.amount,
       record: trail.record,
     };
-    const verdict = reading.members ? await decideBatch(bench, plea) : decide(bench, plea);
+    const verdict = reading.members ? await decideBatch(bench, plea) : noses.asks ? await decideAsking(bench, plea) : decide(bench, plea);
     const edited = verdict.reading !== reading;
     const after = edited ? quoteOf(gate.cashier, provider, verdict.reading, trail.at, true) : quote;
     if (reserved.amount < quote.max) trail.clampedTo = verdict.reading.bound.outputCap;

@@ -89,6 +89,7 @@ async function pump(
   write: (pieces: readonly Uint8Array[]) => Promise<void>,
 ): Promise<Cut | undefined> {
   const { reader, carrier, terms, halt } = relay;
+  const { asks } = relay.hearing.bench.noses;
   let closed = false;
   const stop = (cut: Cut): Cut => {
     if (!closed) stream.close(replyFacts(terms, reader.usage()));
@@ -108,7 +109,9 @@ async function pump(
   };
   try {
     for await (const chunk of upstream.body) {
-      const { out, cut } = advance(reader.push(chunk), false);
+      const frames = reader.push(chunk);
+      if (asks) await stream.ask(frames, reader.finished(), carrier.signal);
+      const { out, cut } = advance(frames, false);
       await write(out);
       const stopped = cut ?? (halt.what && haltCut(halt.what));
       if (stopped) return stop(stopped);
@@ -122,8 +125,9 @@ async function pump(
     if (halt.what === undefined) throw error;
     return stop(haltCut(halt.what));
   }
-  const rest = reader.end();
-  const { out, cut } = advance(stream.review.binding ? rest.filter(isWhole) : rest, true);
+  const rest = stream.review.binding ? reader.end().filter(isWhole) : reader.end();
+  if (asks) await stream.ask(rest, true, carrier.signal);
+  const { out, cut } = advance(rest, true);
   await write(out);
   return cut;
 }
@@ -184,7 +188,7 @@ function outcomeOf(reader: StreamReader, cut: Cut | undefined, carrier: Carrier)
     servedModel: reader.servedModel(),
     outputFloor: reader.outputFloor(),
     providerRuns: reader.providerRuns(),
-    ...(complete && { answer: reader.mark() }),
+    ...(complete ? { answer: reader.mark() } : { deferred: reader.deferred?.() }),
     issuedIds: reader.issuedIds(),
   };
 }

@@ -210,6 +210,8 @@ export interface StreamReader {
   text(): string;
   issuedIds(): readonly string[];
   mark(): MessageMark;
+  /** What goes on at the provider when nobody reads any more, and can be asked about later. */
+  deferred?(): Deferred | undefined;
   /** An error in mid-stream where this reply's framing is not the dialect's usual one; `sent`: the last bytes that went out. */
   errorEvents?(saying: Saying, sent: Uint8Array | undefined): Uint8Array;
 }

@@ -1,7 +1,7 @@
 import type { TextPart } from '../../domain/action.ts';
 import { Fault } from '../../domain/fault.ts';
 import { isArray, isObject, type Json, type JsonObject, type JsonText, member } from '../../domain/json.ts';
-import type { ProposedCall, Reading, ReplyReading } from '../../ports/dialect.ts';
+import type { Deferred, ProposedCall, Reading, ReplyReading } from '../../ports/dialect.ts';
 import { stringParts } from '../_shared/string-parts.ts';
 import { assistantMark, isUniqueId, type MarkedCall } from '../openai-chat/mark.ts';
 import { callIdOf, callKind, isVisible, itemId, itemTexts, markedCall, readCall } from './item.ts';
@@ -55,7 +55,22 @@ export function readReply(doc: JsonText, reading?: Reading): ReplyReading {
     text: texts.filter((text) => text !== '').join('\n'),
     issuedIds: issuedIds(itemId(body), items),
     mark: assistantMark(texts.join(''), marked),
+    ...(isOpen(body) && { deferred: laterUnder(itemId(body)) }),
   };
+}
+
+/** A running response may take a day; two hours more are left to ask for it. */
+const WITHIN_MS = 26 * 3_600_000;
+
+/** What a response that still runs in the background leaves open; nothing where it cannot be asked for. */
+export const laterUnder = (id: string): Deferred | undefined =>
+  id === '' ? undefined : { object: id, withinMs: WITHIN_MS };
+
+/** It still runs. One that is `cancelled` without its usage may yet complete: that was seen. */
+export function isOpen(body: Json): boolean {
+  const status = member(body, 'status');
+  if (status === 'queued' || status === 'in_progress') return true;
+  return status === 'cancelled' && (member(body, 'usage') ?? null) === null;
 }
 
 /** The ids by which a response or anything in it can come back. */

@@ -1,8 +1,9 @@
+import { member } from '../../domain/json.ts';
 import type { Usage } from '../../domain/usage.ts';
-import type { Frame, FrameChanges, MessageMark, Reading, StreamReader } from '../../ports/dialect.ts';
+import type { Deferred, Frame, FrameChanges, MessageMark, Reading, StreamReader } from '../../ports/dialect.ts';
 import { SseSplitter } from '../_shared/sse.ts';
 import { assistantMark } from '../openai-chat/mark.ts';
-import { issuedIds } from './read-reply.ts';
+import { issuedIds, laterUnder } from './read-reply.ts';
 import { Rewriter } from './rewriter.ts';
 import { readEvent, type StreamEvent } from './stream-event.ts';
 import type { StreamedItem } from './streamed-item.ts';
@@ -35,10 +36,12 @@ export class ResponseStreamReader implements StreamReader {
   readonly #responses: StreamedResponse[] = [];
   readonly #notes = new WeakMap<Frame, Noted>();
   readonly #imageModel: string | undefined;
+  readonly #background: boolean;
   #failed = false;
 
   constructor(reading: Reading) {
     this.#imageModel = imageModel(reading.doc.value);
+    this.#background = member(reading.doc.value, 'background') === true;
   }
 
   push(chunk: Uint8Array): Frame[] {
@@ -92,6 +95,10 @@ export class ResponseStreamReader implements StreamReader {
 
   failed(): boolean {
     return this.#failed || this.#responses.at(-1)?.ending === 'failed';
+  }
+
+  deferred(): Deferred | undefined {
+    return this.#background && !this.failed() ? laterUnder(this.#responses.at(-1)?.id ?? '') : undefined;
   }
 
   outputFloor(): number {

@@ -25,14 +25,14 @@ describe('claims', () => {
     ['POST', '/messages', true],
     ['POST', '/v1/v1/messages', true],
     ['GET', '/v1/messages', false],
-    ['POST', '/v1/messages/count_tokens', false],
-    ['POST', '/v1/messages/batches', false],
+    ['POST', '/v1/messages/count_tokens', true],
+    ['POST', '/v1/messages/batches', true],
     ['POST', '/v1/v1/v1/messages', false],
     ['POST', '/v1/messages/', false],
     ['POST', '/v1/complete', false],
   ])('%s %s: %s', (method, path, claimed) => {
     expect(anthropicMessages.claims(method, path)).toBe(claimed);
-    if (claimed) expect(anthropicMessages.upstreamPath(path)).toBe('/v1/messages');
+    if (claimed) expect(anthropicMessages.upstreamPath(path)).toBe(path.replace(/^(?:\/v1)*/, '/v1'));
   });
 });
 
