@@ -9,6 +9,7 @@ import { openaiChat } from './openai-chat.ts';
 import { openaiEmbeddings } from './openai-embeddings.ts';
 import { openaiImages } from './openai-images.ts';
 import { openaiModerations } from './openai-moderations.ts';
+import { openaiRealtime } from './openai-realtime.ts';
 import { openaiResponses } from './openai-responses.ts';
 
 /** Every member of this folder, sorted by file name. */
@@ -23,5 +24,6 @@ export const dialects = [
   openaiEmbeddings,
   openaiImages,
   openaiModerations,
+  openaiRealtime,
   openaiResponses,
 ] as const;

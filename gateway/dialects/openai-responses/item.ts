@@ -130,13 +130,17 @@ export function partText(part: Json | undefined): { kind: ItemText['kind']; memb
   const type = asString(member(part, 'type'));
   const kind = type === undefined ? undefined : PART_KINDS[type];
   if (kind === undefined) return undefined;
-  const name = kind === 'refusal' ? 'refusal' : 'text';
+  const name = kind === 'refusal' ? 'refusal' : SOUND.has(type ?? '') ? 'transcript' : 'text';
   const text = asString(member(part, name));
   return text === undefined ? undefined : { kind, member: name, text };
 }
 
+/** Sounds whose words are written beside them. */
+const SOUND = new Set(['output_audio', 'audio']);
 const PART_KINDS: Readonly<Record<string, ItemText['kind'] | undefined>> = {
   output_text: 'text',
+  output_audio: 'text',
+  audio: 'text',
   input_text: 'text',
   text: 'text',
   refusal: 'refusal',

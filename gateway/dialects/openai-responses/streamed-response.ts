@@ -27,10 +27,15 @@ export interface EventParts {
 /** Events that carry a text: what kind, which member counts it, and where a whole one stands. */
 const TEXTS: Readonly<Record<string, { kind: ItemText['kind']; index: string; whole: string }>> = {
   'response.output_text': { kind: 'text', index: 'content_index', whole: 'text' },
+  'response.text': { kind: 'text', index: 'content_index', whole: 'text' },
+  'response.output_audio_transcript': { kind: 'text', index: 'content_index', whole: 'transcript' },
+  'response.audio_transcript': { kind: 'text', index: 'content_index', whole: 'transcript' },
   'response.refusal': { kind: 'refusal', index: 'content_index', whole: 'refusal' },
   'response.reasoning_text': { kind: 'reasoning', index: 'content_index', whole: 'text' },
   'response.reasoning_summary_text': { kind: 'summary', index: 'summary_index', whole: 'text' },
 };
+/** Pieces that are not what the model wrote, token by token: a summary of it, and sound. */
+const NOT_WRITTEN = /^response\.(?:reasoning_summary_text|(?:output_)?audio)\./;
 const TERMINAL = new Set(['response.completed', 'response.incomplete', 'response.failed']);
 /** Pieces of what the model writes for a tool, by how their events begin; the item's type where none was announced. */
 const GUESSES: readonly (readonly [string, string])[] = [
@@ -149,7 +154,7 @@ export class StreamedResponse {
   #piece(item: StreamedItem, type: string, body: JsonObject): EventParts {
     const place = textPlace(item, type, body);
     const delta = asString(body['delta']);
-    if (delta !== undefined && !type.startsWith('response.reasoning_summary_text.')) item.wrote(denseBytes(delta));
+    if (delta !== undefined && !NOT_WRITTEN.test(type)) item.wrote(denseBytes(delta));
     item.takeArguments(type, body);
     const places = place ? [place] : [];
     const closes = place && type.endsWith('.done') && place.stretch.close() ? [place.stretch.channel] : [];

@@ -1,0 +1,97 @@
+import { asString, isArray, isObject, type Json, type JsonObject, member } from '../../domain/json.ts';
+import { type Splice, spliceAll } from '../../domain/json-text.ts';
+import type { Frame, FrameChanges, Reading } from '../../ports/dialect.ts';
+import { ResponseSocketReader } from '../openai-responses/socket-reader.ts';
+
+const ENDINGS: Readonly<Record<string, string>> = {
+  incomplete: 'response.incomplete',
+  failed: 'response.failed',
+};
+
+/** The usage of a realtime response under the names that responses have for the same counts. */
+const usageOf = (usage: JsonObject): JsonObject => ({
+  ...usage,
+  input_tokens_details: usage['input_token_details'] ?? null,
+  output_tokens_details: usage['output_token_details'] ?? null,
+});
+
+/** What makes a realtime event the event of a response stream; none for most of them. */
+function splicesFor(body: JsonObject, known: (id: string) => boolean): Splice[] {
+  const type = asString(body['type']) ?? '';
+  if (type === 'response.done') {
+    const response = body['response'];
+    const status = asString(member(response, 'status')) ?? '';
+    const usage = member(response, 'usage');
+    return [
+      { at: '/type', json: JSON.stringify(ENDINGS[status] ?? 'response.completed') },
+      ...(isObject(usage) ? [{ at: '/response/usage', json: JSON.stringify(usageOf(usage)) }] : []),
+    ];
+  }
+  const item = body['item'];
+  if (!type.startsWith('conversation.item.') || !isObject(item)) return [];
+  const id = asString(item['id']) ?? '';
+  // an item that begins is said twice, and has nothing in it yet; one with something in it is read as a whole one
+  const empty = !(isArray(item['content']) && item['content'].length > 0) && (asString(item['arguments']) ?? '') === '';
+  if (known(id) && empty && !type.endsWith('.done'))
+    return [
+      { at: '/type', json: '"response.output_item.repeated"' },
+      { at: '/item_id', json: JSON.stringify(id) },
+    ];
+  return [{ at: '/type', json: '"response.output_item.done"' }];
+}
+
+/** Reads one response of a realtime socket, the repetitions of its items in the conversation included. */
+export class RealtimeReader extends ResponseSocketReader {
+  readonly #sounding = new WeakSet<Frame>();
+
+  constructor(reading: Reading, eventId: () => string) {
+    const begun = new Set<string>();
+    let response = '';
+    super(reading, {
+      read(message) {
+        const body = JSON.parse(message) as JsonObject;
+        response = asString(body['response_id']) ?? asString(member(body['response'], 'id')) ?? response;
+        const splices = splicesFor(body, (id) => begun.has(id));
+        if (asString(body['type']) === 'response.output_item.added')
+          begun.add(asString(member(body['item'], 'id')) ?? '');
+        return splices.length === 0 ? message : spliceAll(message, splices);
+      },
+      write: (message, original) => restored(message, JSON.parse(original) as JsonObject, response, eventId),
+    });
+  }
+
+  override push(chunk: Uint8Array): Frame[] {
+    const frames = super.push(chunk);
+    for (const frame of frames) if (frame.texts.length > 0 && sounds(chunk)) this.#sounding.add(frame);
+    return frames;
+  }
+
+  /** Throws a RangeError where written words are to change and a sound says them too. */
+  override rewrite(frame: Frame, changes: FrameChanges): Uint8Array {
+    if (changes.texts.size > 0 && this.#sounding.has(frame))
+      throw new RangeError('the words of a sound cannot be edited: the sound itself says them');
+    return super.rewrite(frame, changes);
+  }
+}
+
+const sounds = (message: Uint8Array): boolean => Buffer.from(message).includes('"response.') && Buffer.from(message).includes('audio');
+
+/** An edited event under its own name again, or an event of ours with what the socket's others have. */
+function restored(message: string, original: JsonObject, response: string, eventId: () => string): string {
+  const edited = JSON.parse(message) as JsonObject;
+  const own = edited['event_id'] !== undefined && edited['event_id'] === original['event_id'];
+  if (!own) return JSON.stringify({ event_id: eventId(), response_id: response, ...asPart(edited) });
+  const splices: Splice[] = [];
+  if (edited['type'] !== original['type'])
+    splices.push({ at: '/type', json: JSON.stringify(original['type'] ?? null) });
+  if (edited['item_id'] !== original['item_id']) splices.push({ at: '/item_id', remove: true });
+  const usage = member(original['response'], 'usage');
+  if (isObject(usage)) splices.push({ at: '/response/usage', json: JSON.stringify(usage) });
+  return spliceAll(message, splices);
+}
+
+/** Parts are called otherwise in the events that begin and end them. */
+function asPart(event: JsonObject): JsonObject {
+  const part = event['part'];
+  return isObject(part) ? { ...event, part: { type: 'text', text: part['text'] as Json } } : event;
+}
