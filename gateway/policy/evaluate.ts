@@ -13,6 +13,7 @@ import { type DenyingDefault, isAbout } from './layers.ts';
 import { Collector, RuleIndex } from './match.ts';
 import { IRRELEVANT, relevanceOf } from './relevance.ts';
 import { isSettled, selects } from './selectors.ts';
+import { SoloVerdicts } from './solo-verdicts.ts';
 import type { ToolCatalogue } from './tool-catalogue.ts';
 import { ToolStandings } from './tool-standing.ts';
 
@@ -41,8 +42,11 @@ export class RulesJudge implements Judge {
   readonly #index: RuleIndex;
   readonly #candidates: Collector;
   readonly #context: EvalContext;
+  readonly #solo: SoloVerdicts;
   /** by rule: its one condition, where that is all there is left to ask once the index has found it */
   readonly #plain: readonly (Condition | undefined)[];
+  /** by rule: it has nothing left to ask at all */
+  readonly #bare: readonly boolean[];
   /** no rule expires: what is relevant to a selection stays so */
   readonly #lasting: boolean;
   readonly #relevances = new Map<string, Relevance>();
@@ -56,7 +60,9 @@ export class RulesJudge implements Judge {
     this.#index = new RuleIndex(parts.rules);
     this.#candidates = new Collector(parts.rules.length);
     this.#plain = parts.rules.map((rule) => (isPlain(rule) ? rule.when : undefined));
+    this.#bare = parts.rules.map((rule) => isPlain(rule) && rule.when === undefined);
     this.#context = new EvalContext(parts.tools);
+    this.#solo = new SoloVerdicts(parts.denying, parts.sha256);
     this.#lasting = parts.rules.every((rule) => rule.expiresAt === Number.POSITIVE_INFINITY);
   }
 
@@ -116,7 +122,9 @@ export class RulesJudge implements Judge {
       const number = found.rules[i] as number;
       const condition = plain[number];
       const answer =
-        condition === undefined ? this.#ask(rules[number] as CompiledRule, snapshot, selection) : this.#test(condition);
+        condition === undefined
+          ? this.#bare[number] === true || this.#ask(rules[number] as CompiledRule, snapshot, selection)
+          : this.#test(condition);
       if (answer === false) continue;
       matches ??= [];
       matches.push({
@@ -125,7 +133,12 @@ export class RulesJudge implements Judge {
         error: answer === true ? undefined : errorOf(answer),
       });
     }
-    if (matches === undefined) return this.#parts.denying.length === 0 ? ALLOWED : conclude([], snapshot, this.#parts);
+    if (matches === undefined) return this.#parts.denying.length === 0 ? ALLOWED : this.#solo.ofNone(snapshot);
+    const [first] = matches;
+    if (matches.length === 1 && first !== undefined && first.broken === undefined) {
+      const known = this.#solo.of(first.rule, snapshot);
+      if (known) return known;
+    }
     matches.sort((a, b) => a.rule.index - b.rule.index);
     return conclude(matches, snapshot, this.#parts);
   }

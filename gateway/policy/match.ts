@@ -1,7 +1,7 @@
 import type { Point } from '../domain/action.ts';
 import type { Glob } from './glob.ts';
 import type { Selection } from './judge.ts';
-import { type Dimension, SELECTORS, type Selectors } from './selectors.ts';
+import type { Dimension, Selectors } from './selectors.ts';
 
 /** What the index needs of a rule; its place in the list is its number. */
 export interface Indexed {
@@ -9,10 +9,16 @@ export interface Indexed {
   readonly selectors: Selectors;
 }
 
+/** A length that occurs, and the characters its beginnings end with (its ends begin with), as bits: they settle most names without a lookup. */
+interface AffixLength {
+  readonly length: number;
+  edges: number;
+}
+
 /** Rules by the beginning (or end) of a name; only lengths that occur are looked up. */
 class AffixIndex {
   readonly #byText = new Map<string, number[]>();
-  readonly #lengths = new Set<number>();
+  readonly #lengths: AffixLength[] = [];
   readonly #end: boolean;
 
   constructor(end: boolean) {
@@ -21,17 +27,28 @@ class AffixIndex {
 
   add(text: string, rule: number): void {
     put(this.#byText, text, rule);
-    this.#lengths.add(text.length);
+    const { length } = text;
+    let known = this.#lengths.find((l) => l.length === length);
+    if (!known) {
+      known = { length, edges: 0 };
+      this.#lengths.push(known);
+    }
+    known.edges |= bitOf(text, this.#end ? 0 : length - 1);
   }
 
   collect(name: string, out: Collector): void {
-    for (const length of this.#lengths) {
+    const lengths = this.#lengths;
+    for (let i = 0; i < lengths.length; i += 1) {
+      const { length, edges } = lengths[i] as AffixLength;
       if (length > name.length) continue;
+      if ((edges & bitOf(name, this.#end ? name.length - length : length - 1)) === 0) continue;
       const affix = this.#end ? name.slice(name.length - length) : name.slice(0, length);
       out.addAll(this.#byText.get(affix));
     }
   }
 }
+
+const bitOf = (text: string, at: number): number => 1 << (text.charCodeAt(at) & 31);
 
 function put(map: Map<string, number[]>, key: string, rule: number): void {
   const list = map.get(key);
@@ -39,12 +56,19 @@ function put(map: Map<string, number[]>, key: string, rule: number): void {
   else map.set(key, [rule]);
 }
 
+/** Names remembered per point and dimension, their length, and how many rules one may have: a megabyte or so at most. */
+const MAX_KNOWN = 1024;
+const MAX_KNOWN_NAME = 128;
+const MAX_KNOWN_RULES = 256;
+
 /** Rules of one point by one dimension. */
 class DimensionIndex {
   readonly #literals = new Map<string, number[]>();
   readonly #prefixes = new AffixIndex(false);
   readonly #suffixes = new AffixIndex(true);
   readonly #rest: number[] = [];
+  /** what `collect` found for names asked about before: tools, models and agents come again and again */
+  readonly #known = new Map<string, readonly number[]>();
 
   add(globs: readonly Glob[], rule: number): void {
     for (const glob of globs) {
@@ -58,10 +82,23 @@ class DimensionIndex {
   }
 
   collect(name: string, out: Collector): void {
+    const known = this.#known.get(name);
+    if (known !== undefined) {
+      out.addAll(known);
+      return;
+    }
+    const before = out.length;
     out.addAll(this.#literals.get(name));
     this.#prefixes.collect(name, out);
     this.#suffixes.collect(name, out);
     out.addAll(this.#rest);
+    this.#remember(name, out.rules.slice(before, out.length));
+  }
+
+  #remember(name: string, rules: readonly number[]): void {
+    if (name.length > MAX_KNOWN_NAME || rules.length > MAX_KNOWN_RULES) return;
+    if (this.#known.size >= MAX_KNOWN) this.#known.clear();
+    this.#known.set(name, rules);
   }
 }
 
@@ -111,7 +148,7 @@ export class Collector {
 
 interface PointIndex {
   readonly everywhere: number[];
-  readonly by: Map<Dimension, DimensionIndex>;
+  readonly by: { readonly dimension: Dimension; readonly rules: DimensionIndex }[];
 }
 
 /** Finds the rules that could apply to a call by point and one selector; the others of a rule are left to `selects`. */
@@ -124,16 +161,20 @@ export class RuleIndex {
   }
 
   #add(point: Point, rule: Indexed, number: number): void {
-    const index = this.#points.get(point) ?? { everywhere: [], by: new Map<Dimension, DimensionIndex>() };
+    const index = this.#points.get(point) ?? { everywhere: [], by: [] };
     this.#points.set(point, index);
     const chosen = best(rule.selectors);
     if (!chosen) {
       index.everywhere.push(number);
       return;
     }
-    const dimension = index.by.get(chosen.dimension) ?? new DimensionIndex();
-    index.by.set(chosen.dimension, dimension);
-    dimension.add(chosen.globs, number);
+    const { dimension, globs } = chosen;
+    let by = index.by.find((b) => b.dimension === dimension);
+    if (!by) {
+      by = { dimension, rules: new DimensionIndex() };
+      index.by.push(by);
+    }
+    by.rules.add(globs, number);
   }
 
   collect(selection: Selection, out: Collector): void {
@@ -141,10 +182,10 @@ export class RuleIndex {
     const index = this.#points.get(selection.point);
     if (!index) return;
     out.addApart(index.everywhere);
-    if (index.by.size === 0) return;
-    for (const [, dimension] of SELECTORS) {
+    for (let i = 0; i < index.by.length; i += 1) {
+      const { dimension, rules } = index.by[i] as PointIndex['by'][number];
       const name = selection[dimension];
-      if (name !== undefined && name !== '') index.by.get(dimension)?.collect(name, out);
+      if (name !== undefined && name !== '') rules.collect(name, out);
     }
   }
 }
