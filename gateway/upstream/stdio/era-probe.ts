@@ -1,5 +1,5 @@
 import { isArray, isObject, member } from '../../domain/json.ts';
-import { type RpcMessage, readMessage } from './rpc-message.ts';
+import { type RpcMessage, readMessage } from '../mcp-session/rpc-message.ts';
 
 export type Era = 'legacy' | 'modern';
 

@@ -2,10 +2,10 @@ import { Fault } from '../../domain/fault.ts';
 import { asString, isObject, member } from '../../domain/json.ts';
 import { type Splice, spliceAll } from '../../domain/json-text.ts';
 import type { McpAnswer, McpCaller } from '../../ports/mcp-server.ts';
-import { emptyAnswer, jsonAnswer, streamAnswer } from './answers.ts';
+import { emptyAnswer, jsonAnswer, streamAnswer } from '../mcp-session/answers.ts';
+import { EventStream } from '../mcp-session/event-stream.ts';
+import { errorText, lineOf, type RpcMessage, readMessage, scalarText } from '../mcp-session/rpc-message.ts';
 import { type Child, startChild } from './child.ts';
-import { EventStream } from './event-stream.ts';
-import { errorText, lineOf, type RpcMessage, readMessage, scalarText } from './rpc-message.ts';
 import { serverLog } from './server-log.ts';
 import type { StdioSettings } from './settings.ts';
 
@@ -240,7 +240,7 @@ export class ModernProcess {
 
   #unreadable(why: string): void {
     this.#incident('mcp.unreadable', { why, waiting: this.#legs.size });
-    const message = `the MCP server \`${this.#settings.name}\` wrote something to stdout that is no message: ${why}`;
+    const message = `the MCP server \`${this.#settings.name}\` sent something that is no message: ${why}`;
     this.#fail(new Fault('TG_UPSTREAM_UNREADABLE', message));
   }
 

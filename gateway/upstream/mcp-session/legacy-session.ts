@@ -2,11 +2,9 @@ import { Fault } from '../../domain/fault.ts';
 import { asString, isObject, member } from '../../domain/json.ts';
 import type { McpAnswer } from '../../ports/mcp-server.ts';
 import { emptyAnswer, errorAnswer, jsonAnswer, streamAnswer } from './answers.ts';
-import { type Child, startChild } from './child.ts';
 import { EventStream } from './event-stream.ts';
-import { errorText, lineOf, type RpcMessage, readMessage, scalarText } from './rpc-message.ts';
-import { serverLog } from './server-log.ts';
-import type { StdioSettings } from './settings.ts';
+import type { Link, LinkEvents, SessionSettings } from './link.ts';
+import { errorText, type RpcMessage, readMessage, scalarText } from './rpc-message.ts';
 
 /** The first revision whose clients know an event without data (SEP-1699). */
 const PRIMED_SINCE = '2025-11-25';
@@ -30,53 +28,51 @@ interface Waiting {
 }
 
 export interface SessionEvents {
-  /** the process ended by itself after so many milliseconds */
+  /** its link ended by itself after so many milliseconds */
   gone(session: LegacySession, livedMs: number): void;
 }
 
 const BY_ITSELF = /^notifications\/(?:.+\/list_changed|resources\/updated)$/;
 
-/** One process and the one session it serves: a stdio server of a revision up to 2025-11-25 behind streamable HTTP. */
+/** One link and the one session it serves: a server of a revision up to 2025-11-25 behind streamable HTTP. */
 export class LegacySession {
   readonly id: string;
   readonly principalId: string;
-  readonly #settings: StdioSettings;
+  readonly #settings: SessionSettings;
   readonly #events: SessionEvents;
   readonly #startedAt: number;
   readonly #waiting = new Map<string, Waiting>();
   readonly #streams = new Map<string, EventStream>();
   readonly #pressing = new Set<string>();
   readonly #cancelled = new Set<string>();
-  readonly #log: ReturnType<typeof serverLog>;
-  #child: Child | undefined;
+  #link: Link | undefined;
   #listening: EventStream;
   #count = 0;
   #version = '';
   #gone: string | undefined;
   #usedAt: number;
 
-  constructor(id: string, principalId: string, settings: StdioSettings, events: SessionEvents) {
+  constructor(id: string, principalId: string, settings: SessionSettings, events: SessionEvents) {
     this.id = id;
     this.principalId = principalId;
     this.#settings = settings;
     this.#events = events;
     this.#startedAt = this.#usedAt = settings.ticks();
-    this.#log = serverLog({ ...settings, server: settings.name, secrets: Object.values(settings.command.env) });
     this.#listening = this.#open(LISTENING);
   }
 
-  /** Starts the process. Throws a Fault (`TG_UPSTREAM_UNREACHABLE`). */
-  async start(): Promise<void> {
-    this.#child = await startChild(this.#settings.command, this.#settings.messageBytes, {
-      line: (bytes) => this.#line(bytes),
+  /** Opens the link. Throws a Fault (`TG_UPSTREAM_UNREACHABLE` or what `connect` throws). */
+  async start(connect: (events: LinkEvents) => Promise<Link>): Promise<void> {
+    this.#link = await connect({
+      message: (bytes) => this.#read(bytes),
       tooLong: () => this.#unreadable(`it is longer than ${this.#settings.messageBytes} bytes`),
-      stderr: (chunk) => this.#log.push(chunk),
       gone: (how) => this.#onGone(how),
     });
+    if (this.#gone !== undefined) await this.#link.end();
   }
 
   get over(): boolean {
-    return this.#gone !== undefined || this.#child?.alive === false;
+    return this.#gone !== undefined || this.#link?.alive === false;
   }
 
   /** Milliseconds since anything was asked of it or anybody listened. */
@@ -86,17 +82,17 @@ export class LegacySession {
     return this.#settings.ticks() - this.#usedAt;
   }
 
-  /** One message of the client. Throws a Fault where the process is gone, or the signal's reason where the caller left. */
+  /** One message of the client. Throws a Fault where the link is gone, or the signal's reason where the caller left. */
   async post(message: RpcMessage, signal: AbortSignal): Promise<McpAnswer> {
     if (message.kind !== 'request') {
       this.#usedAt = this.#settings.ticks();
-      this.#send(message);
+      await this.#send(message);
       if (message.method === 'notifications/cancelled') this.#cancel(message);
       return emptyAnswer(202);
     }
     if (this.#waiting.has(message.id as string))
       return errorAnswer(400, -32600, 'a request with this `id` is still being served; ids are used once', message.id);
-    const stream = this.#ask(message, false);
+    const stream = await this.#ask(message, false);
     try {
       if ((await stream.first(signal, this.#settings.patienceMs)) !== 'answer')
         return this.#stream(stream, signal, 0, true);
@@ -114,7 +110,7 @@ export class LegacySession {
    * `TG_UPSTREAM_UNREACHABLE`, `TG_UPSTREAM_TIMEOUT`, `TG_UPSTREAM_BROKE` or `TG_UPSTREAM_UNREADABLE`.
    */
   async initialize(message: RpcMessage, signal: AbortSignal): Promise<McpAnswer> {
-    const stream = this.#ask(message, true);
+    const stream = await this.#ask(message, true);
     if ((await stream.first(signal, OPENING_MS)) !== 'answer')
       throw new Fault(
         'TG_UPSTREAM_TIMEOUT',
@@ -142,22 +138,29 @@ export class LegacySession {
     return this.#stream(stream, signal, Number(n), false);
   }
 
-  /** Ends the process and all it started. */
+  /** Ends the session and its link. */
   async end(): Promise<void> {
     this.#gone ??= 'the session was ended';
-    await this.#child?.end();
+    await this.#link?.end();
   }
 
   #stream(stream: EventStream, signal: AbortSignal, after: number, prime: boolean): McpAnswer {
     return streamAnswer(stream, signal, { after, prime: prime && this.#version >= PRIMED_SINCE });
   }
 
-  #ask(message: RpcMessage, opening: boolean): EventStream {
+  async #ask(message: RpcMessage, opening: boolean): Promise<EventStream> {
+    const id = message.id as string;
     this.#usedAt = this.#settings.ticks();
-    this.#send(message);
     this.#count += 1;
     const stream = this.#open(`s${this.#count}`);
-    this.#waiting.set(message.id as string, { stream, opening, token: progressToken(message) });
+    this.#waiting.set(id, { stream, opening, token: progressToken(message) });
+    try {
+      await this.#send(message);
+    } catch (error) {
+      this.#waiting.delete(id);
+      this.#streams.delete(stream.id);
+      throw error;
+    }
     return stream;
   }
 
@@ -181,8 +184,8 @@ export class LegacySession {
       pressure: (on) => {
         if (on) this.#pressing.add(id);
         else this.#pressing.delete(id);
-        if (this.#pressing.size > 0) this.#child?.pause();
-        else this.#child?.resume();
+        if (this.#pressing.size > 0) this.#link?.pause();
+        else this.#link?.resume();
       },
     });
     this.#streams.set(id, stream);
@@ -191,12 +194,12 @@ export class LegacySession {
     return stream;
   }
 
-  #send(message: RpcMessage): void {
-    if (this.over || !this.#child) throw new Fault('TG_UPSTREAM_UNREACHABLE', this.#ended());
-    this.#child.write(lineOf(message.text));
+  async #send(message: RpcMessage): Promise<void> {
+    if (this.over || !this.#link) throw new Fault('TG_UPSTREAM_UNREACHABLE', this.#ended());
+    await this.#link.send(message.text);
   }
 
-  #line(bytes: Uint8Array): void {
+  #read(bytes: Uint8Array): void {
     if (bytes.length === 0) return;
     let message: RpcMessage;
     try {
@@ -230,7 +233,7 @@ export class LegacySession {
 
   /** A line that nobody could read alike is not passed on. Which request it was meant for cannot be known, so none goes on waiting. */
   #unreadable(why: string): void {
-    const message = `the MCP server \`${this.#settings.name}\` wrote something to stdout that is no message: ${why}`;
+    const message = `the MCP server \`${this.#settings.name}\` sent something that is no message: ${why}`;
     this.#settings.incident('mcp.unreadable', { server: this.#settings.name, why, waiting: this.#waiting.size });
     this.#fail(new Fault('TG_UPSTREAM_UNREADABLE', message));
   }
@@ -244,11 +247,10 @@ export class LegacySession {
   }
 
   #ended(): string {
-    return `the process of the MCP server \`${this.#settings.name}\` ended (${this.#gone ?? 'closing'}); start a new session`;
+    return `the session with the MCP server \`${this.#settings.name}\` ended (${this.#gone ?? 'closing'}); start a new one`;
   }
 
   #onGone(how: string): void {
-    this.#log.end();
     const unasked = this.#gone === undefined;
     this.#gone ??= how;
     this.#fail(new Fault('TG_UPSTREAM_BROKE', this.#ended()));
