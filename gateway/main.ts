@@ -8,12 +8,16 @@ import type { LoadedConfig } from './config/load.ts';
 import { type WatchTimes, watchFiles } from './config/watch-files.ts';
 import type { Problem, SourceFile } from './domain/source.ts';
 import { exchange } from './pipeline/exchange.ts';
+import { exchangeMcp, turnAwayMcp } from './pipeline/mcp/exchange-mcp.ts';
 import { reloading } from './pipeline/reloading.ts';
+import { carrySocket } from './pipeline/socket-exchange.ts';
 import { turnAway } from './pipeline/turn-away.ts';
 import { PolicyFault } from './policy/policy-fault.ts';
 import type { Log } from './ports/log.ts';
 import { openDataDoor } from './server/data-door.ts';
 import { listen } from './server/listen.ts';
+import { type McpDoor, openMcpDoor } from './server/mcp-door.ts';
+import { openUpgradeDoor, type UpgradeDoor } from './server/upgrade-door.ts';
 import { createLog } from './telemetry/log.ts';
 
 export interface StartOptions {
@@ -107,11 +111,17 @@ export async function startGateway(config: LoadedConfig, options: StartOptions =
   const unpoliced = options.allowUnpoliced ?? false;
   const sources = sound(readSources(config, unpoliced));
   const house = await compose(config, sources, log, unpoliced && config.policies === undefined);
+  const mcp = mcpDoorOf(house);
   const door = openDataDoor({
     maxRequestBytes: () => house.gate().limits.requestBytes,
-    exchange: (call, reply) => exchange(house.gate(), house.noses, call, reply),
-    turnAway: (call, reply, fault) => turnAway(house.gate(), call.arrival, reply, fault),
+    exchange: (call, reply) =>
+      mcp?.serves(call.arrival.url) ? mcp.exchange(call, reply) : exchange(house.gate(), house.noses, call, reply),
+    turnAway: (call, reply, fault) =>
+      mcp?.serves(call.arrival.url)
+        ? mcp.turnAway(call, reply, fault)
+        : turnAway(house.gate(), call.arrival, reply, fault),
     onError: (error) => log.error({ error }, 'a call failed outside the corridor; its connection was cut'),
+    upgrades: upgradeDoorOf(house, log),
   });
   const office = openOfficeDoor({
     calls: house.gate().calls,
@@ -141,6 +151,32 @@ export async function startGateway(config: LoadedConfig, options: StartOptions =
     await house.close();
     throw error;
   }
+}
+
+/** The data door's part for WebSockets. */
+function upgradeDoorOf(house: Awaited<ReturnType<typeof compose>>, log: Log): UpgradeDoor {
+  return openUpgradeDoor({
+    carry: (upgrade) => carrySocket(house, upgrade),
+    turnAway: (arrival, reply, fault) => turnAway(house.gate(), arrival, reply, fault),
+    endOf: house.socketEnd,
+    onError: (error) =>
+      log.error(
+        { error: error instanceof Error ? error.stack : String(error) },
+        'a socket failed outside the corridor; it was cut',
+      ),
+  });
+}
+
+/** The MCP plane's part of the data door, where the configuration has one. */
+function mcpDoorOf({ mcp: room, gate, noses }: Awaited<ReturnType<typeof compose>>): McpDoor | undefined {
+  return (
+    room &&
+    openMcpDoor({
+      room,
+      exchange: (call, reply) => exchangeMcp(gate(), room, noses, call, reply),
+      turnAway: (_, reply, fault) => turnAwayMcp(gate(), room, reply, fault),
+    })
+  );
 }
 
 /** Resolves when nothing listens there any more, whether or not something did. */

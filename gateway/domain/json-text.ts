@@ -221,6 +221,13 @@ export function spanOf(text: string, pointer: Pointer): Span | undefined {
   return span;
 }
 
+/** Where each element of the array at `pointer` stands; undefined where there is none. `text` must be valid JSON. */
+export function elementSpans(text: string, pointer: Pointer): readonly Span[] | undefined {
+  const list = spanOf(text, pointer);
+  if (!list || text.charCodeAt(list.start) !== 91) return undefined;
+  return [...children(text, list.start)].map(({ value }) => value);
+}
+
 /** One splice: put this JSON text at a pointer (an absent member of a present object is added; `-` appends), or remove what is there. */
 export type Splice = { readonly at: Pointer; readonly json: string } | { readonly at: Pointer; readonly remove: true };
 

@@ -35,6 +35,8 @@ export interface JudgeOptions {
   readonly reply?: ReplyFacts | undefined;
   /** findings already gathered, by a streaming review */
   readonly findings?: readonly PlacedFinding[] | undefined;
+  /** this tool call is in its run's log already: seen on another plane, or judged before an edit */
+  readonly inLog?: boolean | undefined;
 }
 
 /** The key under which a tool call is recognised when it comes again: tool and canonical arguments. */
@@ -48,7 +50,9 @@ export function judge(bench: Bench, action: Action, options: JudgeOptions = {}):
   const { gate, facts } = bench;
   const relevance = gate.judge.relevance(selectionOf(facts, action));
   const sighting =
-    action.point === 'pre_tool_call' && action.tool ? sightingOf(action.tool.name, action.target) : undefined;
+    action.point === 'pre_tool_call' && action.tool && options.inLog !== true
+      ? sightingOf(action.tool.name, action.target)
+      : undefined;
   let findings: readonly PlacedFinding[] = options.findings ?? [];
   let verdict: Verdict = ALLOWED;
   if (relevance.any || relevance.binding) {

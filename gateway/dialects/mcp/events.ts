@@ -1,0 +1,62 @@
+import { Fault } from '../../domain/fault.ts';
+import type { McpEvent, McpEventReader } from '../../ports/mcp-wire.ts';
+import { SseSplitter, withData } from '../_shared/sse.ts';
+
+const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+const encoder = new TextEncoder();
+const LINE_END = /\r\n|\n|\r/;
+
+/** Reads a server-sent stream one whole event at a time; every byte is in exactly one event or in `rest`. */
+export function openEvents(limit: number): McpEventReader {
+  const splitter = new SseSplitter();
+  let pending = 0;
+  return {
+    push(chunk) {
+      const events = splitter.push(chunk).map(readEvent);
+      pending = events.reduce((left, { bytes }) => left - bytes.length, pending + chunk.length);
+      const longest = events.reduce((most, { bytes }) => Math.max(most, bytes.length), pending);
+      if (longest > limit)
+        throw new Fault(
+          'TG_UPSTREAM_UNREADABLE',
+          `the server sent an event larger than ${limit} bytes; raise \`mcp.limits.message_mb\``,
+        );
+      return events;
+    },
+    rest: () => splitter.end(),
+    get pending() {
+      return pending;
+    },
+  };
+}
+
+/** One event's fields (WHATWG HTML 9.2.6). Throws a Fault where it is no UTF-8. */
+function readEvent(bytes: Uint8Array): McpEvent {
+  let text: string;
+  try {
+    text = decoder.decode(bytes);
+  } catch (error) {
+    throw new Fault('TG_UPSTREAM_UNREADABLE', 'the server sent an event that is not valid UTF-8', error);
+  }
+  let data: string | undefined;
+  let id: string | undefined;
+  let event: string | undefined;
+  for (const line of text.split(LINE_END)) {
+    const colon = line.indexOf(':');
+    if (colon === 0 || line === '') continue;
+    const field = colon === -1 ? line : line.slice(0, colon);
+    const value = colon === -1 ? '' : line.slice(line.charCodeAt(colon + 1) === 32 ? colon + 2 : colon + 1);
+    if (field === 'data') data = data === undefined ? value : `${data}\n${value}`;
+    else if (field === 'id') id = value;
+    else if (field === 'event') event = value;
+  }
+  return { bytes, data, id, event };
+}
+
+/** The event's bytes with other data. */
+export const eventWith = (event: McpEvent, data: string): Uint8Array =>
+  encoder.encode(withData(decoder.decode(event.bytes), data));
+
+/** A whole event of one message. */
+export const messageEvent = (data: string): Uint8Array => encoder.encode(`event: message\ndata: ${data}\n\n`);
+
+export const keepAlive = encoder.encode(': tollgate is waiting\n\n');

@@ -1,0 +1,132 @@
+import { Fault } from '../../domain/fault.ts';
+import { isObject, type Json, member } from '../../domain/json.ts';
+import type { Ending } from '../../domain/receipt.ts';
+import type { McpAnswer } from '../../ports/mcp-server.ts';
+import type { RpcMessage } from '../../ports/mcp-wire.ts';
+import { gateHeaders } from '../say.ts';
+import { headersForCaller } from './headers.ts';
+import type { Leg } from './leg.ts';
+import { relayEvents } from './relay-events.ts';
+
+/** What carrying a message came to. */
+export interface Relayed {
+  readonly ending: Ending;
+  /** the result that answered the request, as the server sent it; undefined: none was seen */
+  readonly result?: Json | undefined;
+  /** the server says that it failed */
+  readonly failed: boolean;
+}
+
+/** An answer as its caller gets it; the message itself where nothing was changed. */
+export interface Reviewed {
+  readonly message: RpcMessage;
+  /** header fields it needs beside the server's own */
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** Turns an answer of the server into what its caller gets. Throws a Fault where it is withheld. */
+export type Review = (response: RpcMessage) => Promise<Reviewed>;
+
+/** Relays a server's answer, whatever its form. Throws a Fault where it cannot be passed on; `reply.started` tells how far it came. */
+export async function relayAnswer(leg: Leg, answer: McpAnswer, review: Review): Promise<Relayed> {
+  const type = String(answer.headers['content-type'] ?? '').toLowerCase();
+  if (type.startsWith('text/event-stream') && answer.status < 300) return relayEvents(leg, answer, review);
+  const bytes = await whole(answer, leg);
+  if (bytes.length === 0) return bare(leg, answer);
+  if (!type.startsWith('application/json')) return refuseForeign(leg, answer);
+  return relayJson(leg, answer, bytes, review);
+}
+
+/** Reads a body to its end, bounded. */
+async function whole(answer: McpAnswer, { seat }: Leg): Promise<Uint8Array> {
+  const limit = seat.room.limits.message.bytes;
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of answer.body) {
+    size += chunk.length;
+    if (size > limit)
+      throw new Fault(
+        'TG_UPSTREAM_UNREADABLE',
+        `the server sent a message larger than ${limit} bytes; raise \`mcp.limits.message_mb\``,
+      );
+    chunks.push(chunk);
+  }
+  return chunks.length === 1 ? (chunks[0] as Uint8Array) : Buffer.concat(chunks);
+}
+
+/** 202 for what needs no answer, 405 for what a server does not offer. */
+function bare({ errand, request }: Leg, answer: McpAnswer): Relayed {
+  const { trail, reply } = errand.visit;
+  if (request && answer.status < 300)
+    throw new Fault('TG_UPSTREAM_UNREADABLE', 'the server answered a request with nothing');
+  trail.status = answer.status;
+  reply.head(answer.status, { ...headersForCaller(answer.headers), ...gateHeaders(trail), 'content-length': '0' });
+  reply.end();
+  return { ending: answer.status < 300 ? 'completed' : 'upstream_error', failed: answer.status >= 300 };
+}
+
+/** A page for people or a text is no message: its status is passed on, its body is not. */
+function refuseForeign({ errand }: Leg, answer: McpAnswer): never {
+  const { status } = answer;
+  const server = errand.peer.server.name;
+  if (status === 404 && errand.session)
+    throw new Fault('TG_UNKNOWN_SESSION', 'this session is not known here; send `initialize` to begin a new one');
+  if (status === 405) throw new Fault('TG_METHOD', `the MCP server \`${server}\` does not offer this method`);
+  throw new Fault(
+    'TG_UPSTREAM_UNREADABLE',
+    `the MCP server \`${server}\` answered ${status} with something that is no JSON-RPC message`,
+  );
+}
+
+async function relayJson(leg: Leg, answer: McpAnswer, bytes: Uint8Array, review: Review): Promise<Relayed> {
+  const { trail, reply, gate } = leg.errand.visit;
+  const response = readAnswer(leg, bytes);
+  const { message, headers } = await review(response);
+  const body = message === response ? bytes : new TextEncoder().encode(message.doc.text);
+  trail.status = answer.status;
+  trail.firstByteTicks = gate.clock.ticks();
+  reply.head(answer.status, {
+    ...headersForCaller(answer.headers),
+    ...gateHeaders(trail),
+    ...headers,
+    'content-length': String(body.length),
+  });
+  reply.end(body);
+  return answered(response, answer.status);
+}
+
+/** Reads the message that must answer the leg's request. An error may lack its id, where the server could not read the request. */
+function readAnswer(leg: Leg, bytes: Uint8Array): RpcMessage {
+  const { room } = leg.seat;
+  let response: RpcMessage;
+  try {
+    response = room.wire.read(bytes, room.limits.message);
+  } catch (error) {
+    throw unreadable(error);
+  }
+  const isAnswer = response.kind === 'response' && (response.id === undefined || response.id === leg.request?.id);
+  if (!isAnswer)
+    throw new Fault('TG_UPSTREAM_UNREADABLE', 'the server answered with a message that answers nothing here');
+  return response;
+}
+
+/** Nothing of an unreadable message is passed on, and it is not dropped in silence (mcp-plane.md 3). */
+export function unreadable(error: unknown): unknown {
+  if (!(error instanceof Fault)) return error;
+  return new Fault(
+    'TG_UPSTREAM_UNREADABLE',
+    `the server sent a message that cannot be accepted: ${error.message}`,
+    error,
+  );
+}
+
+/** What an answer says of its call. */
+export function answered({ doc }: RpcMessage, status: number): Relayed {
+  const result = doc.value['result'];
+  const failed = status >= 300 || result === undefined || member(result, 'isError') === true;
+  return {
+    ending: status >= 300 ? 'upstream_error' : 'completed',
+    result: isObject(result) ? result : (doc.value['error'] ?? null),
+    failed,
+  };
+}

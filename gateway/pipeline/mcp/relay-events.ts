@@ -1,0 +1,110 @@
+import { Fault } from '../../domain/fault.ts';
+import type { McpAnswer } from '../../ports/mcp-server.ts';
+import type { McpEvent, RpcMessage } from '../../ports/mcp-wire.ts';
+import { gateHeaders } from '../say.ts';
+import { headersForCaller } from './headers.ts';
+import { judgeMessage } from './judge-message.ts';
+import type { Leg } from './leg.ts';
+import { answered, type Relayed, type Review, unreadable } from './relay-answer.ts';
+import { fromServer } from './server-request.ts';
+
+/** Relays a stream one whole event at a time: what no verdict touches keeps its bytes, and never half a message is passed on. */
+export async function relayEvents(leg: Leg, answer: McpAnswer, review: Review): Promise<Relayed> {
+  const { room } = leg.seat;
+  const { reply, trail, gate } = leg.errand.visit;
+  const reader = room.wire.openEvents(room.limits.message.bytes);
+  // the session handle is in the head, and what it seals is in the first answer
+  const held: Uint8Array[] | undefined = leg.request?.method === 'initialize' ? [] : undefined;
+  let relayed: Relayed | undefined;
+  let extra: Readonly<Record<string, string>> | undefined;
+  const open = async (): Promise<void> => {
+    if (reply.started) return;
+    trail.stream = true;
+    trail.status = answer.status;
+    trail.firstByteTicks = gate.clock.ticks();
+    reply.head(answer.status, {
+      ...headersForCaller(answer.headers),
+      ...gateHeaders(trail),
+      ...extra,
+      'x-accel-buffering': 'no',
+    });
+    for (const bytes of held ?? []) await reply.write(bytes);
+  };
+  if (!held) await open();
+  for await (const chunk of answer.body) {
+    for (const event of reader.push(chunk)) {
+      const passed = await passEvent(leg, event, review);
+      if (passed.relayed) relayed = passed.relayed;
+      extra ??= passed.headers;
+      if (held && !relayed) {
+        if (passed.bytes) held.push(passed.bytes);
+        continue;
+      }
+      await open();
+      if (passed.bytes) await reply.write(passed.bytes);
+    }
+  }
+  await open();
+  reply.end();
+  return relayed ?? { ending: 'completed', failed: leg.request !== undefined };
+}
+
+interface Passed {
+  /** undefined: nothing is sent on */
+  readonly bytes: Uint8Array | undefined;
+  readonly relayed?: Relayed;
+  readonly headers?: Readonly<Record<string, string>> | undefined;
+}
+
+async function passEvent(leg: Leg, event: McpEvent, review: Review): Promise<Passed> {
+  if (event.data === undefined || event.data === '') return { bytes: event.bytes };
+  const message = readEvent(leg, event.data);
+  if (message.kind === 'response') {
+    if (leg.request && message.id !== undefined && message.id !== leg.request.id) return stray(leg);
+    const passed = await review(message);
+    return {
+      bytes: bytesOf(leg, event, message, passed.message),
+      relayed: answered(message, 200),
+      headers: passed.headers,
+    };
+  }
+  if (message.kind === 'request') {
+    if (leg.era === 'modern')
+      throw new Fault(
+        'TG_UPSTREAM_UNREADABLE',
+        'the server sent a request of its own, which this protocol version does not know',
+      );
+    const passed = await fromServer(leg, message);
+    return { bytes: passed && bytesOf(leg, event, message, passed) };
+  }
+  return notify(leg, event, message);
+}
+
+function readEvent({ seat: { room } }: Leg, data: string): RpcMessage {
+  try {
+    return room.wire.reread(data, room.limits.message);
+  } catch (error) {
+    throw unreadable(error);
+  }
+}
+
+const bytesOf = ({ seat }: Leg, event: McpEvent, before: RpcMessage, after: RpcMessage): Uint8Array =>
+  after === before ? event.bytes : seat.room.wire.withData(event, after.doc.text);
+
+/** An answer to nothing that was asked here. */
+function stray({ errand }: Leg): Passed {
+  errand.visit.trail.note('the server answered a request that nobody made here; it was dropped');
+  return { bytes: undefined };
+}
+
+/** A notification of the server; a denied one is left out and recorded. */
+function notify(leg: Leg, event: McpEvent, message: RpcMessage): Passed {
+  const { seat } = leg;
+  try {
+    const passed = judgeMessage(seat, message, seat.room.wire.brought, seat.room.limits.message).message;
+    return { bytes: bytesOf(leg, event, message, passed) };
+  } catch (error) {
+    if (!(error instanceof Fault) || error.code !== 'TG_POLICY_DENIED') throw error;
+    return { bytes: undefined };
+  }
+}

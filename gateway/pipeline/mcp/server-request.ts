@@ -1,0 +1,39 @@
+import { Fault } from '../../domain/fault.ts';
+import type { RpcMessage } from '../../ports/mcp-wire.ts';
+import { judgeMessage } from './judge-message.ts';
+import { drop, type Leg, send } from './leg.ts';
+
+/**
+ * A request of a legacy server to its client, judged: sampling as a model call, elicitation as a tool's result. Returns what to pass
+ * on; undefined where it was denied, and the server has its answer.
+ */
+export async function fromServer(leg: Leg, message: RpcMessage): Promise<RpcMessage | undefined> {
+  const { seat, errand } = leg;
+  const { visit, session, peer } = errand;
+  try {
+    const { message: passed } = judgeMessage(seat, message, seat.room.wire.brought, seat.room.limits.message);
+    visit.room.pending.add(
+      visit.principalId,
+      session?.handle ?? '',
+      message.id ?? '',
+      { method: message.method, server: peer.server.name },
+      visit.gate.clock.now(),
+    );
+    return passed;
+  } catch (error) {
+    if (!(error instanceof Fault) || error.code !== 'TG_POLICY_DENIED') throw error;
+    await answerServer(leg, message, error);
+    return undefined;
+  }
+}
+
+/** Tells the server that its request was denied: a sampling or roots request fails, a question to the person is declined. */
+async function answerServer(leg: Leg, message: RpcMessage, fault: Fault): Promise<void> {
+  const { wire } = leg.seat.room;
+  const body =
+    message.method === 'elicitation/create'
+      ? `{"jsonrpc":"2.0","id":${message.id},"result":{"action":"decline"}}`
+      : wire.say({ fault, id: message.id, asResult: false, era: 'legacy', call: leg.errand.visit.trail.id });
+  const answer = await send(leg, 'POST', new TextEncoder().encode(body), { 'content-type': 'application/json' });
+  await drop(answer);
+}

@@ -1,0 +1,137 @@
+import type { ToolRef } from '../../domain/action.ts';
+import type { Json } from '../../domain/json.ts';
+import { nanoToNumber, nanoToUsd } from '../../domain/money.ts';
+import type { Cost, Quote } from '../../domain/pricing.ts';
+import type { Principal } from '../../domain/principal.ts';
+import { epochMs, type Nano, nano, pico } from '../../domain/scalars.ts';
+import type { Balance } from '../../ports/ledger.ts';
+import type { ToolPrice } from '../../price/tool-price.ts';
+import { accountsOf } from '../accounts.ts';
+import type { Gateway } from '../gateway.ts';
+import { releaseRates, takeRates } from '../rates.ts';
+import type { Hold } from '../reserve.ts';
+import type { Trail } from '../trail.ts';
+import { denyTool } from './deny-tool.ts';
+
+const NOTHING = nano(0n);
+export const NO_HOLD: Hold = { amount: NOTHING, accounts: [], balances: [] };
+
+/** What a call is about, where money is concerned. */
+export interface PricedCall {
+  readonly server: string;
+  readonly tool: string;
+  readonly args: Json;
+}
+
+/** The most a tool call can cost. Without a price, or with a part that has no bound, it is unpriced (mcp-plane.md 12). */
+export function quoteTool(price: ToolPrice | undefined): Quote {
+  const max = price?.amount ?? NOTHING;
+  return {
+    priced: price?.bounded ?? false,
+    bounded: true,
+    max,
+    fixed: max,
+    perOutputToken: pico(0n),
+    outputCap: 0,
+    inputTokens: 0,
+    ...(price === undefined && { note: 'nobody wrote a price for this tool' }),
+    ...(price?.bounded === false && { note: 'a unit of its result has no `max`' }),
+  };
+}
+
+/** What rules may read of a price. */
+export const priceUsd = (price: ToolPrice | undefined): number | undefined =>
+  price?.bounded ? nanoToNumber(price.amount) : undefined;
+
+/** Holds the quote in every budget of the principal. Throws a Fault (`TG_BUDGET_EXCEEDED`) that names the budget. */
+export async function reserveTool(
+  gate: Gateway,
+  trail: Trail,
+  principal: Principal,
+  quote: Quote,
+  tool: ToolRef,
+): Promise<Hold> {
+  const booked = { tool: tool.name };
+  await takeRates(gate, trail, principal, booked, 0, (denial) => denyTool(trail, principal, tool, denial));
+  const accounts = accountsOf(gate.budgets, principal, trail.at, booked);
+  if (accounts.length === 0) return NO_HOLD;
+  const answer = await gate.ledger.reserve({
+    id: trail.id,
+    at: trail.at,
+    accounts,
+    amount: quote.max,
+    least: quote.max,
+    lapsesAt: epochMs(trail.at + gate.limits.leaseMs),
+  });
+  if (answer.granted) return { amount: answer.amount, accounts, balances: answer.balances };
+  await releaseRates(gate, trail);
+  const { account } = answer.short;
+  throw denyTool(trail, principal, tool, {
+    code: 'TG_BUDGET_EXCEEDED',
+    rule: `budget/${account.scope}`,
+    reason: 'budget_exceeded',
+    message: short(answer.short, answer.left, quote, tool.name),
+  });
+}
+
+function short({ account, spent, held }: Balance, rest: Nano, quote: Quote, tool: string): string {
+  const resets = account.resetsAt === undefined ? '' : `, which resets at ${new Date(account.resetsAt).toISOString()}`;
+  const busy = held > 0n ? ` and $${nanoToUsd(held)} is held by calls in flight` : '';
+  return (
+    `tollgate denied the call of tool \`${tool}\`: the ${account.scope} budget of $${nanoToUsd(account.limit)} (${account.window}${resets}) has $${nanoToUsd(rest)} left; ` +
+    `$${nanoToUsd(spent)} is spent${busy}, and this call could cost up to $${nanoToUsd(quote.max)}; use a cheaper tool, stop here, or have the limit raised`
+  );
+}
+
+/** How a carried call ended, for its price. */
+export interface Carried {
+  /** the whole result; undefined: none was seen, and the hold is the charge */
+  readonly result: Json | undefined;
+  readonly failed: boolean;
+}
+
+/** What a carried call comes to: by its result where one was seen, else what was held; never less than the hold where a part has no bound. */
+export function costOfTool(
+  gate: Gateway,
+  trail: Trail,
+  { server, tool, args }: PricedCall,
+  hold: Hold,
+  { result, failed }: Carried,
+): { readonly amount: Nano; readonly cost: Cost } {
+  const price = gate.cashier.toolCost(server, tool, args, { result, failed }, trail.at);
+  const table = gate.cashier.digest;
+  if (!price) return { amount: NOTHING, cost: { status: 'unpriced', total: NOTHING, lines: [], table } };
+  const unsure = result === undefined || !price.bounded;
+  const amount = unsure && hold.amount > price.amount ? hold.amount : price.amount;
+  return {
+    amount,
+    cost: { status: unsure ? 'estimated' : price.status, total: price.amount, lines: price.lines, table },
+  };
+}
+
+/** Charges a carried call once. A ledger that does not answer keeps the hold, which lapses as a charge. Never throws. */
+export async function settleTool(
+  gate: Gateway,
+  trail: Trail,
+  call: PricedCall,
+  hold: Hold,
+  carried: Carried,
+): Promise<Nano> {
+  const { amount, cost } = costOfTool(gate, trail, call, hold, carried);
+  trail.cost = cost;
+  trail.charged = amount;
+  if (hold.accounts.length === 0) return amount;
+  try {
+    const { overrun } = await gate.ledger.settle(trail.id, amount, hold.accounts);
+    if (overrun > 0n) {
+      gate.metrics.overrun(overrun);
+      trail.note(`the charge passed its hold by $${nanoToUsd(overrun)}`);
+    }
+  } catch (error) {
+    const why = error instanceof Error ? error.message : 'unknown';
+    gate.log.error({ call: trail.id, error: why }, 'the ledger did not settle; the hold will lapse as a charge');
+    trail.note('the ledger did not settle; the hold is the charge');
+    if (hold.amount > amount) trail.charged = hold.amount;
+  }
+  return trail.charged;
+}
