@@ -7,18 +7,19 @@ import { type Shipper, startShipper } from './audit/shipper.ts';
 import { sinks as sinkKinds } from './audit/sinks/_all.ts';
 import { openSpool } from './audit/spool.ts';
 import { openMcp } from './compose-mcp.ts';
-import { budgetOf, destinationsOf } from './config/gate-terms.ts';
+import { budgetsOf, destinationsOf, ratesOf } from './config/gate-terms.ts';
 import { limitsOf } from './config/limits-of.ts';
 import type { LoadedConfig } from './config/load.ts';
 import { remoteTermsOf } from './config/remote-terms.ts';
 import { detectors as allDetectors } from './detectors/_all.ts';
-import { knownRemotes, openRemotes } from './detectors/remote/open-remotes.ts';
+import { knownRemotes, openRemotes, remoteProblems } from './detectors/remote/open-remotes.ts';
 import { dialects as allDialects } from './dialects/_all.ts';
 import type { JsonObject } from './domain/json.ts';
 import type { SourceFile } from './domain/source.ts';
 import { createIdentity } from './identity/identity.ts';
-import { settleOverdue } from './pipeline/deferred.ts';
 import { Opened } from './opened.ts';
+import { settleOverdue } from './pipeline/deferred.ts';
+import { BudgetWatch } from './pipeline/budget-watch.ts';
 import { Noses } from './pipeline/detect.ts';
 import type { Gateway } from './pipeline/gateway.ts';
 import { Halting } from './pipeline/halting.ts';
@@ -29,6 +30,7 @@ import { compilePolicy } from './policy/compile-policy.ts';
 import type { Judge } from './policy/judge.ts';
 import type { KnownDetector } from './policy/known-detectors.ts';
 import type { Log } from './ports/log.ts';
+import type { UpstreamSockets } from './ports/socket.ts';
 import type { Cashier } from './price/cashier.ts';
 import { compilePrices } from './price/compile.ts';
 import { type EmbeddedStore, openEmbedded } from './stores/embedded/open-embedded.ts';
@@ -36,6 +38,8 @@ import type { RedisDesk, RedisStore } from './stores/redis/open-redis.ts';
 import { createIds, systemClock } from './telemetry/clock.ts';
 import { createMetrics } from './telemetry/metrics.ts';
 import { openUpstream } from './upstream/http.ts';
+import { socketEnd } from './upstream/socket-end.ts';
+import { openUpstreamSockets } from './upstream/websocket.ts';
 
 const sha256 = (text: string): string => hash('sha256', text, 'hex');
 
@@ -50,6 +54,8 @@ export interface House {
   /** the gate in force; each call takes it once and keeps it */
   readonly gate: () => Gateway;
   readonly noses: Noses;
+  readonly sockets: UpstreamSockets;
+  readonly socketEnd: typeof socketEnd;
   /** the MCP plane; undefined where the configuration has no `mcp:` */
   readonly mcp: McpRoom | undefined;
   readonly recovered: Recovered;
@@ -86,23 +92,13 @@ export function configProblems(config: LoadedConfig, cashier: Cashier): string[]
       );
     }
   }
-  for (const [name, { shape, kinds }] of Object.entries(config.detectors.remote)) {
-    if (FAMILIES.has(name))
-      problems.push(`remote detector \`${name}\`: the gate has a detector of that name; give it another one`);
-    if (shape === 'tollgate' && kinds === undefined)
-      problems.push(
-        `remote detector \`${name}\`: \`kinds\` is missing; name what it can report, so that rules can be checked`,
-      );
-  }
+  problems.push(...remoteProblems(config.detectors.remote, allDetectors));
   for (const { type } of config.sinks) {
     if (!sinkKinds.some((kind) => kind.type === type))
       problems.push(`sink \`${type}\` is unknown; known are ${sinkKinds.map((k) => k.type).join(', ')}`);
   }
   return problems;
 }
-
-/** Beginnings of kinds that the gate's own detectors report. */
-const FAMILIES = new Set(allDetectors.flatMap((d) => [d.name, ...d.kinds.map((kind) => kind.split('.')[0] as string)]));
 
 /** What rules may name of the remote detectors in a configuration. */
 export const remotesOf = ({ detectors }: LoadedConfig): readonly KnownDetector[] => knownRemotes(detectors.remote);
@@ -154,8 +150,6 @@ async function open(
   metrics.unpoliced(unpoliced);
   metrics.spoolHealthy(true);
   const detectors = new Map(allDetectors.map((d) => [d.name, d]));
-  const remote = openRemotes(remoteTermsOf(config), { clock, log, metrics });
-  opened.add(() => remote.close());
   const upstream = openUpstream({
     headersTimeoutMs: config.limits.headers_timeout_s * 1000,
     idleTimeoutMs: config.limits.idle_timeout_s * 1000,
@@ -163,7 +157,8 @@ async function open(
   opened.add(() => upstream.close());
   let gate: Gateway = Object.freeze({
     destinations: destinationsOf(config, allDialects),
-    budgets: config.budgets.map(budgetOf),
+    budgets: budgetsOf(config),
+    rates: { limits: ratesOf(config), store: (shared ?? store).rates },
     judge,
     cashier,
     detectors,
@@ -171,6 +166,7 @@ async function open(
     ledger: (shared ?? store).ledger,
     runs: (shared ?? store).runs,
     halting: new Halting(log),
+    watch: new BudgetWatch(),
     tokens: new RunTokens(),
     calls: store.calls,
     deferrals: store.deferrals,
@@ -189,7 +185,9 @@ async function open(
   return {
     gate: () => gate,
     mcp,
-    noses: new Noses(detectors, log, remote.classifiers),
+    noses: openNoses(opened, config, gate),
+    sockets: openUpstreamSockets(),
+    socketEnd,
     recovered,
     scrape: () => metrics.scrape(),
     unready() {
@@ -208,6 +206,13 @@ async function open(
     },
     close: () => opened.close(),
   };
+}
+
+/** The detectors that look at texts, those of others included. */
+function openNoses(opened: Opened, config: LoadedConfig, gate: Gateway): Noses {
+  const remote = openRemotes(remoteTermsOf(config), gate);
+  opened.add(() => remote.close());
+  return new Noses(gate.detectors, gate.log, remote.classifiers);
 }
 
 /** Opens record and store, makes them agree, and keeps them so: receipts are indexed, leases that ran out are swept. */

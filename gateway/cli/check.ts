@@ -1,13 +1,14 @@
 import { Command } from 'commander';
-import { cashierOf, configProblems } from '../compose.ts';
+import { cashierOf, configProblems, remotesOf } from '../compose.ts';
 import type { LoadedConfig } from '../config/load.ts';
-import { detectors } from '../detectors/_all.ts';
 import { type Problem, problemText } from '../domain/source.ts';
 import { readSources } from '../main.ts';
 import { checkPolicy } from '../policy/check-policy.ts';
+import type { KnownDetector } from '../policy/known-detectors.ts';
 import { PriceFault } from '../price/price-fault.ts';
 import { configAt, configOption, jsonOption } from './config-file.ts';
-import { policyFiles, scanAll } from './policy-files.ts';
+import { remotesIn } from './known-remotes.ts';
+import { allKnown, policyFiles, scanAll } from './policy-files.ts';
 import { CommandFailure, print } from './terminal.ts';
 
 interface Options {
@@ -32,17 +33,18 @@ export function checkCommand(): Command {
     .option('--strict', 'warnings fail too')
     .addOption(jsonOption())
     .action((policies: string | undefined, options: Options) => {
-      const report = policies === undefined ? checkAll(configAt(options.config)) : checkFolder(policies);
+      const report =
+        policies === undefined ? checkAll(configAt(options.config)) : checkFolder(policies, remotesIn(options.config));
       say(report, options);
       if (report.problems.length > 0 || (options.strict && report.warnings.length > 0)) throw new CommandFailure(1, '');
     });
 }
 
-function checkFolder(folder: string): Report {
+function checkFolder(folder: string, remote: readonly KnownDetector[]): Report {
   const { files, cases, problems: extending } = policyFiles(folder);
   // where something is missing, only what is there is read, and no case is judged by half a policy
   const sound = extending.length === 0 ? cases : [];
-  const { problems, warnings, bundles, cases: count } = checkPolicy(files, detectors, sound, scanAll);
+  const { problems, warnings, bundles, cases: count } = checkPolicy(files, allKnown(remote), sound, scanAll);
   if (extending.length > 0)
     return {
       problems: [...extending, ...problems],
@@ -58,7 +60,7 @@ function checkAll(config: LoadedConfig): Report {
   const policy =
     config.policies === undefined
       ? { problems: [noPolicy(config)], warnings: [], rules: 0, cases: 0 }
-      : checkFolder(config.policies);
+      : checkFolder(config.policies, remotesOf(config));
   const whole = (message: string): Problem => ({ file: config.file, line: 0, column: 0, message });
   try {
     const cashier = cashierOf(sources.prices);

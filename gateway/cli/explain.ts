@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { Command } from 'commander';
-import { judgeOf } from '../compose.ts';
+import { judgeOf, remotesOf } from '../compose.ts';
 import type { LoadedConfig } from '../config/load.ts';
 import type { JudgedAction, SealEntry } from '../domain/receipt.ts';
 import type { CallId } from '../domain/scalars.ts';
@@ -61,8 +61,8 @@ function placesFor(config: LoadedConfig, { policy }: SealEntry): Places {
     const { policies: files, problems } = readSources(config, true);
     if (problems.length > 0)
       return none(`what the policies here extend is not as it should be: ${problems.map(problemText).join('; ')}`);
-    const { digest } = judgeOf(files);
-    const of = new Map(placesOf(files).map(({ rule, file, line }) => [rule, `${file}:${line}`]));
+    const { digest } = judgeOf(files, remotesOf(config));
+    const of = new Map(placesOf(files, remotesOf(config)).map(({ rule, file, line }) => [rule, `${file}:${line}`]));
     const warning =
       digest === policy
         ? undefined

@@ -4,6 +4,7 @@ import { withExtended } from '../config/extended-files.ts';
 import { detectors } from '../detectors/_all.ts';
 import type { Problem, SourceFile } from '../domain/source.ts';
 import { readYamlFiles } from '../main.ts';
+import type { KnownDetector } from '../policy/known-detectors.ts';
 import { CommandFailure } from './terminal.ts';
 
 /** The bundles of a folder with what they extend, and the cases beside them. Throws a CommandFailure where there are none. */
@@ -30,6 +31,9 @@ function read(folder: string, name: RegExp): SourceFile[] {
     throw new CommandFailure(2, `\`${folder}\` cannot be read: ${error instanceof Error ? error.message : 'unknown'}`);
   }
 }
+
+/** Everything a rule may name: the gate's own detectors and `remote` ones. */
+export const allKnown = (remote: readonly KnownDetector[]): readonly KnownDetector[] => [...detectors, ...remote];
 
 /** What the gate's own detectors find in a text, for cases that name none. */
 export const scanAll = (text: string) => detectors.flatMap((detector) => [...detector.scan(text)]);

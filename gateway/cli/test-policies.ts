@@ -1,11 +1,11 @@
 import { dirname } from 'node:path';
 import { judgeOf } from '../compose.ts';
-import { detectors } from '../detectors/_all.ts';
 import { type Problem, problemText, type SourceFile } from '../domain/source.ts';
 import { readPolicy } from '../policy/compile-policy.ts';
+import type { KnownDetector } from '../policy/known-detectors.ts';
 import { PolicyFault } from '../policy/policy-fault.ts';
 import { type CaseResult, runCases } from '../policy/run-cases.ts';
-import { scanAll } from './policy-files.ts';
+import { allKnown, scanAll } from './policy-files.ts';
 import { CommandFailure } from './terminal.ts';
 
 /** How well the cases cover one rule. */
@@ -35,7 +35,11 @@ interface Found {
  * Runs cases against the bundle they stand beside and what it extends, or against all bundles `together`. A bundle with a parent is
  * never alone: it is judged with all. Throws a CommandFailure where a bundle does not load.
  */
-export function testPolicies({ files, cases, problems }: Found, together: boolean): TestReport {
+export function testPolicies(
+  { files, cases, problems }: Found,
+  together: boolean,
+  remote: readonly KnownDetector[] = [],
+): TestReport {
   if (problems.length > 0) throw new CommandFailure(1, problems.map(problemText).join('\n'));
   const all = together || files.some((f) => /^parent:/m.test(f.text));
   const groups = all ? [files] : files.filter((f) => !f.extended).map((f) => withBases(f, files));
@@ -43,6 +47,7 @@ export function testPolicies({ files, cases, problems }: Found, together: boolea
     const own = all ? group : group.slice(0, 1);
     const folders = new Set(own.map((f) => dirname(f.path)));
     return testGroup(
+      remote,
       group,
       new Set(own.filter((f) => !f.extended).map((f) => f.path)),
       cases.filter((c) => folders.has(dirname(c.path))),
@@ -63,11 +68,16 @@ function withBases(file: SourceFile, files: readonly SourceFile[]): readonly Sou
 }
 
 /** `own`: the files whose rules the cases are to cover. */
-function testGroup(files: readonly SourceFile[], own: ReadonlySet<string>, cases: readonly SourceFile[]): TestReport {
-  const judge = compiled(files);
+function testGroup(
+  remote: readonly KnownDetector[],
+  files: readonly SourceFile[],
+  own: ReadonlySet<string>,
+  cases: readonly SourceFile[],
+): TestReport {
+  const judge = compiled(files, remote);
   const reports = cases.map((source) => runCases(judge, source, scanAll));
   const results = reports.flatMap((r) => r.results);
-  const places = placesOf(files).filter(({ file }) => own.has(file));
+  const places = placesOf(files, remote).filter(({ file }) => own.has(file));
   const rules = places.map((place) => ({
     ...place,
     cases: results.filter((r) => r.verdict.hits.some((hit) => hit.rule === place.rule)).length,
@@ -79,8 +89,9 @@ function testGroup(files: readonly SourceFile[], own: ReadonlySet<string>, cases
 /** Every rule of a policy with the line its id stands on. The files must load. */
 export function placesOf(
   files: readonly SourceFile[],
+  remote: readonly KnownDetector[],
 ): readonly { readonly rule: string; readonly file: string; readonly line: number }[] {
-  return readPolicy(files, detectors).bundles.flatMap((bundle) =>
+  return readPolicy(files, allKnown(remote)).bundles.flatMap((bundle) =>
     bundle.rules.map((rule, i) => {
       const { file, line } = bundle.file.problem(['rules', i, 'id'], '');
       return { rule: `${bundle.name}/${rule.id}`, file, line };
@@ -88,9 +99,9 @@ export function placesOf(
   );
 }
 
-function compiled(files: readonly SourceFile[]): ReturnType<typeof judgeOf> {
+function compiled(files: readonly SourceFile[], remote: readonly KnownDetector[]): ReturnType<typeof judgeOf> {
   try {
-    return judgeOf(files);
+    return judgeOf(files, remote);
   } catch (error) {
     if (error instanceof PolicyFault) throw new CommandFailure(1, error.message);
     throw error;

@@ -1,12 +1,14 @@
 import { writeFileSync } from 'node:fs';
 import { Command } from 'commander';
-import { jsonOption } from './config-file.ts';
+import { configOption, jsonOption } from './config-file.ts';
 import { junitXml } from './junit.ts';
+import { remotesIn } from './known-remotes.ts';
 import { policyFiles } from './policy-files.ts';
 import { CommandFailure, columns, print } from './terminal.ts';
 import { type TestReport, testPolicies } from './test-policies.ts';
 
 interface Options {
+  config: string;
   json?: boolean;
   junit?: string;
   together?: boolean;
@@ -19,9 +21,10 @@ export function testCommand(): Command {
     .argument('[policies]', 'the folder with the bundles', 'policies')
     .option('--together', 'judge every case by all bundles of the folder at once, as a gate with this folder would')
     .option('--junit <file>', 'also write the results as JUnit XML')
+    .addOption(configOption())
     .addOption(jsonOption())
     .action((folder: string, options: Options) => {
-      const report = testPolicies(policyFiles(folder), options.together ?? false);
+      const report = testPolicies(policyFiles(folder), options.together ?? false, remotesIn(options.config));
       if (options.junit !== undefined) write(options.junit, junitXml(report));
       if (options.json) print(jsonOf(report));
       else say(report);

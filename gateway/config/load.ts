@@ -84,6 +84,10 @@ function explain(source: Source, issue: z.core.$ZodIssue): Problem[] {
     const inner = issue.errors.flat().find((e) => e.code !== 'invalid_type') ?? issue.errors.flat()[0];
     if (inner) return explain(source, { ...inner, path: [...issue.path, ...inner.path] } as z.core.$ZodIssue);
   }
+  if (issue.code === 'invalid_key') {
+    const said = issue.issues[0]?.message ?? 'this name is not allowed here';
+    return [source.problem(path, `${said}, not \`${String(path.at(-1))}\``, { key: true })];
+  }
   const where = path.length === 0 ? '' : ` in \`${path.join('.')}\``;
   return [source.problem(path, `${issue.message.charAt(0).toLowerCase()}${issue.message.slice(1)}${where}`)];
 }

@@ -54,12 +54,66 @@ const upstream = z.strictObject({
   routes: z.array(route).default([]),
 });
 
-const budget = z.strictObject({
-  scope: z.enum(SCOPES),
-  window: z.enum(WINDOWS).default('total'),
-  limit_usd: usd,
-  match: z.string().min(1).optional(),
+const most = z.int().min(1).max(1_000_000_000_000);
+
+/** one limit: of money, or of requests or tokens in any stretch of time as long as the window */
+const budget = z
+  .strictObject({
+    scope: z.enum(SCOPES),
+    window: z.enum(WINDOWS).optional(),
+    limit_usd: usd.optional(),
+    limit_requests: most.optional(),
+    limit_tokens: most.optional(),
+    match: z.string().min(1).optional(),
+  })
+  .superRefine((limit, ctx) => {
+    const set = [limit.limit_usd, limit.limit_requests, limit.limit_tokens].filter((value) => value !== undefined);
+    if (set.length !== 1)
+      ctx.addIssue({ code: 'custom', message: 'set exactly one of `limit_usd`, `limit_requests`, `limit_tokens`' });
+    else if (limit.limit_usd === undefined && limit.window === 'total')
+      ctx.addIssue({
+        code: 'custom',
+        path: ['window'],
+        message: 'a rate needs an end: say minute, hour, day or month',
+      });
+  });
+
+const remoteDetector = z.strictObject({
+  url: baseUrl,
+  shape: z.enum(['presidio', 'tollgate']),
+  /** what it can report, as it calls it; for Presidio those it knows out of the box where left out */
+  kinds: z
+    .array(z.string().regex(/^[A-Za-z][A-Za-z0-9_-]{0,63}$/, 'a kind is letters, digits, `_` and `-`, such as PERSON'))
+    .min(1)
+    .optional(),
+  language: z.string().min(2).default('en'),
+  /** findings below are left out */
+  min_score: z.number().min(0).max(1).default(0.5),
+  /** the longest a call waits for it, each time it is asked */
+  timeout_ms: z.int().min(10).max(60_000).default(1_000),
+  bearer: z.string().min(1).optional(),
+  max_concurrent: z.int().min(1).max(256).default(8),
+  /** a longer text is not sent; rules then take its kinds as found */
+  max_chars: z.int().min(1).max(10_000_000).default(100_000),
+  breaker: z
+    .strictObject({
+      failures: z.int().min(1).max(1_000).default(5),
+      open_s: z.number().positive().max(3_600).default(10),
+    })
+    .prefault({}),
 });
+
+/** what looks at texts besides the gate's own detectors */
+const detectors = z
+  .strictObject({
+    remote: z
+      .record(
+        z.string().regex(/^[a-z][a-z0-9_-]{0,31}$/, 'a detector is named in lower case letters, digits, `_` and `-`'),
+        remoteDetector,
+      )
+      .default({}),
+  })
+  .prefault({});
 
 const redisUrl = z
   .string()
@@ -121,6 +175,7 @@ export const configSchema = z.strictObject({
   policies: z.string().min(1).optional(),
   pricing: z.string().min(1).optional(),
   budgets: z.array(budget).default([]),
+  detectors,
   /** where receipts are shipped to; each kind reads its own options */
   sinks: z.array(z.looseObject({ type: z.string() })).default([]),
   limits,

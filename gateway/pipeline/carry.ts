@@ -11,6 +11,7 @@ import { type HaltWatch, haltText } from './halting.ts';
 import { heartbeat } from './heartbeat.ts';
 import { NOT_SERVED, type Outcome } from './outcome.ts';
 import type { Permit } from './permit.ts';
+import { textIn, wrapText } from './plain-text.ts';
 import { dispatch } from './relay.ts';
 import { relayStream } from './relay-stream.ts';
 import { hearUnary, hearUnaryAsking, readWhole } from './relay-unary.ts';
@@ -151,12 +152,14 @@ async function answer(
     trail.fault = outcome.fault;
     return outcome;
   }
-  const bytes = await readWhole(upstream, carriage.gate.limits.replyBytes, carrier);
+  const whole = await readWhole(upstream, carriage.gate.limits.replyBytes, carrier);
+  const plain = hearing.dialect.isPlainText?.(type, reading) === true;
+  const bytes = plain ? wrapText(whole) : whole;
   const { outcome, body, refusal } = hearing.bench.noses.asks
     ? await hearUnaryAsking(hearing, terms, bytes, carrier.signal)
     : hearUnary(hearing, terms, bytes);
   if (carrier.callerLeft) return { ...outcome, ending: 'client_left' };
-  sayUnary(carriage, upstream, body, refusal);
+  sayUnary(carriage, upstream, plain && !refusal ? textIn(body) : body, refusal);
   return refusal ? { ...outcome, ending: refusal.code === 'TG_POLICY_DENIED' ? 'denied' : outcome.ending } : outcome;
 }
 

@@ -3,11 +3,22 @@ import { Fault } from '../domain/fault.ts';
 import { isArray } from '../domain/json.ts';
 import type { Splice } from '../domain/json-text.ts';
 import type { Member, Reading } from '../ports/dialect.ts';
-import { capSplices, type Decision, describe, type Heard, hear, type Plea, permitOf, settleEdits, strictest } from './decide.ts';
+import { ask } from './ask.ts';
+import {
+  capSplices,
+  type Decision,
+  describe,
+  type Heard,
+  hear,
+  type Plea,
+  permitOf,
+  settleEdits,
+  strictest,
+} from './decide.ts';
 import { bodyTarget } from './identities.ts';
 import { type Bench, denialText, type Judged, judge } from './judgement.ts';
 import { land } from './landing.ts';
-import { arrivingActions, modelCallAction, modelOf } from './request-actions.ts';
+import { arrivingActions, modelCallAction, modelOf, type PlacedAction } from './request-actions.ts';
 
 /** Others find their turn after so many requests of a batch. */
 const AT_ONCE = 50;
@@ -36,15 +47,29 @@ export async function decideBatch(bench: Bench, whole: Plea): Promise<Decision> 
     },
   };
   const judged: Judged[] = [];
-  const arrived = await hearAll(plea.reading, judged, (member, i) =>
-    arrivingActions(member.reading, modelOf(member.reading, plea.provider), bench.principal, plea.first && i === 0).map(
-      (placed) => hear(bench, plea, placed),
-    ),
+  const arriving = (member: Member, i: number): PlacedAction[] =>
+    arrivingActions(member.reading, modelOf(member.reading, plea.provider), bench.principal, plea.first && i === 0);
+  const calling = (member: Member): PlacedAction =>
+    modelCallAction(member.reading, modelOf(member.reading, plea.provider));
+  const arrived = await hearAll(
+    plea.reading,
+    judged,
+    (members, from) =>
+      ask(
+        bench,
+        members.flatMap((m, i) => arriving(m, from + i).map(({ action }) => action)),
+      ),
+    (member, i) => arriving(member, i).map((placed) => hear(bench, plea, placed)),
   );
   let reading = settleEdits(bench, plea, plea.reading, arrived.heard);
   const caps: Splice[] = [];
-  const called = await hearAll(reading, judged, (member) => {
-    const { action, base } = modelCallAction(member.reading, modelOf(member.reading, plea.provider));
+  const asking = (members: readonly Member[]): Promise<void> =>
+    ask(
+      bench,
+      members.map((m) => calling(m).action),
+    );
+  const called = await hearAll(reading, judged, asking, (member) => {
+    const { action, base } = calling(member);
     const one = judge(bench, action, { identityTarget: bodyTarget(member.reading.doc.text) });
     plea.record(one.record);
     for (const splice of capSplices(plea, member.reading, one.verdict))
@@ -56,22 +81,27 @@ export async function decideBatch(bench: Bench, whole: Plea): Promise<Decision> 
   return { permit: permitOf(plea, body), reading, decision: strictest(judged) };
 }
 
-/** Judges something of every request; what it finds is placed in the whole body. Throws where any is denied. */
+/** Judges something of every request, remote detectors asked about some at once; what it finds is placed in the whole body. Throws where any is denied. */
 async function hearAll(
   { members = [] }: Reading,
   all: Judged[],
+  askFirst: (members: readonly Member[], from: number) => Promise<void>,
   judgeOne: (member: Member, i: number) => readonly Heard[],
 ): Promise<{ readonly heard: readonly Heard[] }> {
   const heard: Heard[] = [];
   const refused: Refused[] = [];
   for (const [i, member] of members.entries()) {
+    if (i % AT_ONCE === 0) await askFirst(members.slice(i, i + AT_ONCE), i);
     if (i % AT_ONCE === AT_ONCE - 1) await setImmediate();
     for (const { judged, base } of judgeOne(member, i)) {
       all.push(judged);
       const { decision, edits } = judged.verdict;
       if (decision === 'deny' || decision === 'escalate') refused.push({ judged, member });
       else if (edits.length > 0)
-        heard.push({ judged, base: isArray(base) ? base.map((at) => member.at + String(at)) : member.at + String(base) });
+        heard.push({
+          judged,
+          base: isArray(base) ? base.map((at) => member.at + String(at)) : member.at + String(base),
+        });
     }
   }
   const [first, ...others] = refused;

@@ -7,6 +7,7 @@ import type { Digest, Nano } from '../domain/scalars.ts';
 import { severity, type Verdict } from '../domain/verdict.ts';
 import type { Dialect, Headers, Reading } from '../ports/dialect.ts';
 import { affordableTokens } from '../price/quote.ts';
+import { ask } from './ask.ts';
 import { actionIdentity, bodyTarget, digestTarget } from './identities.ts';
 import { type Bench, denialText, type Judged, judge } from './judgement.ts';
 import { editsOfTexts, land, splicesAt } from './landing.ts';
@@ -52,9 +53,25 @@ export function decide(bench: Bench, plea: Plea): Decision {
   const model = modelOf(plea.reading, plea.provider);
   const arriving = arrivingActions(plea.reading, model, bench.principal, plea.first);
   const heard = arriving.map((placed) => hear(bench, plea, placed));
-  let reading = settleEdits(bench, plea, plea.reading, heard);
-  const { judged: call, carried } = hearModelCall(bench, plea, reading);
-  reading = carried;
+  return decideModelCall(bench, plea, settleEdits(bench, plea, plea.reading, heard), heard);
+}
+
+/** As `decide`, where remote detectors may have to be asked before each step. */
+export async function decideAsking(bench: Bench, plea: Plea): Promise<Decision> {
+  const model = modelOf(plea.reading, plea.provider);
+  const arriving = arrivingActions(plea.reading, model, bench.principal, plea.first);
+  await ask(
+    bench,
+    arriving.map(({ action }) => action),
+  );
+  const heard = arriving.map((placed) => hear(bench, plea, placed));
+  const reading = settleEdits(bench, plea, plea.reading, heard);
+  await ask(bench, [modelCallAction(reading, modelOf(reading, plea.provider)).action]);
+  return decideModelCall(bench, plea, reading, heard);
+}
+
+function decideModelCall(bench: Bench, plea: Plea, arrived: Reading, heard: readonly Heard[]): Decision {
+  const { judged: call, carried: reading } = hearModelCall(bench, plea, arrived);
   const body = reading.preparation.length === 0 ? reading.doc.text : land(reading.doc.text, reading.preparation);
   return { permit: permitOf(plea, body), reading, decision: strictest([...heard.map((h) => h.judged), call]) };
 }

@@ -1,6 +1,7 @@
 import { hash } from 'node:crypto';
 import type { TextPart } from '../domain/action.ts';
 import type { Finding, PlacedFinding } from '../domain/finding.ts';
+import type { Classifier } from '../ports/classifier.ts';
 import type { Detector } from '../ports/detector.ts';
 import type { Log } from '../ports/log.ts';
 
@@ -15,13 +16,53 @@ const REMEMBERED_PARTS = 4096;
  */
 export class Noses {
   readonly #detectors: ReadonlyMap<string, Detector>;
+  readonly #classifiers: ReadonlyMap<string, Classifier>;
   readonly #log: Log;
   readonly #memory = new Map<string, readonly Finding[]>();
   readonly #calls = new WeakMap<object, Smelled>();
 
-  constructor(detectors: ReadonlyMap<string, Detector>, log: Log) {
+  constructor(
+    detectors: ReadonlyMap<string, Detector>,
+    log: Log,
+    classifiers: ReadonlyMap<string, Classifier> = new Map(),
+  ) {
     this.#detectors = detectors;
+    this.#classifiers = classifiers;
     this.#log = log;
+  }
+
+  /** Somebody could have to be asked over the network. */
+  get asks(): boolean {
+    return this.#classifiers.size > 0;
+  }
+
+  /** Those of the names that are asked over the network. */
+  remote(names: readonly string[]): readonly string[] {
+    return this.asks ? names.filter((name) => this.#classifiers.has(name)) : [];
+  }
+
+  /** Gathers what the remote ones among the named detectors say about the texts, once per text and call; `gather` then knows it. Never throws. */
+  async ask(names: readonly string[], texts: readonly string[], call: object, signal: AbortSignal): Promise<void> {
+    await Promise.all(
+      this.remote(names).map(async (name) => {
+        const known = this.#smelled(name, call);
+        const open = [...new Set(texts)].filter((text) => !known.has(text));
+        if (open.length === 0) return;
+        const answers = await (this.#classifiers.get(name) as Classifier).classify(open, signal);
+        for (const [i, text] of open.entries()) {
+          const found = answers[i];
+          if (found !== undefined) known.set(text, found);
+        }
+      }),
+    );
+  }
+
+  #smelled(name: string, call: object): Map<string, readonly Finding[]> {
+    const smelled: Smelled = this.#calls.get(call) ?? new Map();
+    this.#calls.set(call, smelled);
+    const known = smelled.get(name) ?? new Map<string, readonly Finding[]>();
+    smelled.set(name, known);
+    return known;
   }
 
   /**
@@ -31,26 +72,25 @@ export class Noses {
   gather(names: readonly string[], parts: readonly TextPart[], call: object): PlacedFinding[] {
     const placed: PlacedFinding[] = [];
     if (names.length === 0 || parts.length === 0) return placed;
-    const smelled: Smelled = this.#calls.get(call) ?? new Map();
-    this.#calls.set(call, smelled);
     for (const name of names) {
       const detector = this.#detectors.get(name);
-      const known = smelled.get(name) ?? new Map<string, readonly Finding[]>();
-      smelled.set(name, known);
+      const known = this.#smelled(name, call);
       for (const part of parts) {
-        if (!detector) placed.push(...unknown([`${name}.*`], part));
+        if (!detector) this.#recall(name, part, known, placed);
         else this.#smell(detector, part, known, placed);
       }
     }
     return placed;
   }
 
-  #smell(
-    detector: Detector,
-    part: TextPart,
-    known: Map<string, readonly Finding[]>,
-    placed: PlacedFinding[],
-  ): void {
+  /** What was gathered beforehand; a text without an answer is `unknown`. */
+  #recall(name: string, part: TextPart, known: ReadonlyMap<string, readonly Finding[]>, placed: PlacedFinding[]): void {
+    const found = known.get(part.text);
+    if (!found) placed.push(...unknown([`${name}.*`], part));
+    else for (const finding of found) placed.push({ ...finding, at: part.at, status: 'found' });
+  }
+
+  #smell(detector: Detector, part: TextPart, known: Map<string, readonly Finding[]>, placed: PlacedFinding[]): void {
     try {
       const found = known.get(part.text) ?? this.#scan(detector, part.text);
       known.set(part.text, found);

@@ -1,10 +1,9 @@
 import type { ModelRef } from '../domain/action.ts';
 import { Fault } from '../domain/fault.ts';
-import { JsonFault, parseStrict, requireObject } from '../domain/json-text.ts';
 import type { Quote } from '../domain/pricing.ts';
 import type { Principal } from '../domain/principal.ts';
 import { type Digest, nano } from '../domain/scalars.ts';
-import type { Dialect, Reading } from '../ports/dialect.ts';
+import type { Dialect, Envelope, Reading } from '../ports/dialect.ts';
 import type { Arrival, Caller } from '../ports/identity.ts';
 import type { Conversation, RunSpace, StepTicket } from '../ports/runs.ts';
 import { carry } from './carry.ts';
@@ -18,12 +17,12 @@ import type { Noses } from './detect.ts';
 import { callFacts } from './facts.ts';
 import { follow } from './follow.ts';
 import type { Gateway } from './gateway.ts';
-import { holdsHalfCharacter } from './half-character.ts';
 import { digestOf } from './identities.ts';
 import type { Bench } from './judgement.ts';
 import { NOT_SERVED, type Outcome } from './outcome.ts';
 import { withoutQueryCredential } from './query-credential.ts';
 import { quoteOf } from './quote-of.ts';
+import { readCall } from './read-call.ts';
 import type { Reply } from './reply.ts';
 import { modelOf } from './request-actions.ts';
 import { type Hold, refit, reserve } from './reserve.ts';
@@ -67,6 +66,7 @@ export async function exchange(gate: Gateway, noses: Noses, call: Call, reply: R
 interface Known {
   readonly caller: Caller;
   readonly reading: Reading;
+  readonly envelope: Envelope | undefined;
   readonly model: ModelRef;
   readonly principal: Principal;
   readonly space: RunSpace;
@@ -78,7 +78,8 @@ interface Known {
 /** identify → read: who calls, what it says, which step of which run it is. */
 async function known(gate: Gateway, trail: Trail, route: Claim, dialect: Dialect, call: Call): Promise<Known> {
   const caller = await gate.identity.authenticate(call.arrival, dialect.credentialHeaders);
-  const reading = read(dialect, call, route.upstreamPath);
+  const envelope = dialect.unwrap && (await dialect.unwrap(call.body, call.arrival.headers));
+  const reading = readCall(dialect, call, route.upstreamPath, envelope);
   trail.model = reading.model;
   trail.stream = reading.stream;
   const space: RunSpace = { tenant: caller.tenant.id, key: caller.key ?? 'open' };
@@ -93,7 +94,7 @@ async function known(gate: Gateway, trail: Trail, route: Claim, dialect: Dialect
   const ticket = enter(gate, trail, space, principal, model, call.arrival, requestHash);
   // a run that has a name is not looked for by its words
   const told = principal.run.assurance === 'inferred' ? conversation : { ...conversation, messages: [] };
-  return { caller, reading, model, principal, space, conversation: told, requestHash, ticket };
+  return { caller, reading, envelope, model, principal, space, conversation: told, requestHash, ticket };
 }
 
 /** A call in a known language: every beat of the corridor. */
@@ -108,7 +109,13 @@ async function governed(
 ): Promise<void> {
   const { arrival } = call;
   const provider = route.destination.prices;
-  const { caller, reading, model, principal, space, ...turn } = await known(gate, trail, route, dialect, call);
+  const { caller, reading, envelope, model, principal, space, ...turn } = await known(
+    gate,
+    trail,
+    route,
+    dialect,
+    call,
+  );
   const quote = quoteOf(gate.cashier, provider, reading, trail.at, gate.budgets.length > 0);
   trail.quote = quote;
   const reserved = await held(gate, trail, principal, quote, model);
@@ -133,8 +140,13 @@ async function governed(
       quote,
       granted: reserved.amount,
       record: trail.record,
+      encode: envelope?.encode,
     };
-    const verdict = reading.members ? await decideBatch(bench, plea) : noses.asks ? await decideAsking(bench, plea) : decide(bench, plea);
+    const verdict = reading.members
+      ? await decideBatch(bench, plea)
+      : noses.asks
+        ? await decideAsking(bench, plea)
+        : decide(bench, plea);
     const edited = verdict.reading !== reading;
     const after = edited ? quoteOf(gate.cashier, provider, verdict.reading, trail.at, true) : quote;
     if (reserved.amount < quote.max) trail.clampedTo = verdict.reading.bound.outputCap;
@@ -206,35 +218,6 @@ async function declared(gate: Gateway, trail: Trail, route: Claim, call: Call, r
   trail.ending = outcome.ending;
 }
 
-const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
-
-function read(dialect: Dialect, { body, arrival }: Call, path: string): Reading {
-  const coding = arrival.headers['content-encoding'];
-  if (coding !== undefined && coding !== 'identity')
-    throw new Fault(
-      'TG_BAD_REQUEST',
-      `header \`content-encoding: ${String(coding)}\` is not accepted here; send the body uncompressed`,
-    );
-  try {
-    const doc = requireObject(parseStrict(utf8.decode(body)));
-    if (holdsHalfCharacter(doc))
-      throw new Fault(
-        'TG_BAD_REQUEST',
-        'the request body cannot be accepted: a text holds half a character (a lone `\\ud…` escape); send whole ones',
-      );
-    return dialect.read(doc, body.length, arrival.headers, path);
-  } catch (error) {
-    if (error instanceof JsonFault)
-      throw new Fault(
-        'TG_BAD_REQUEST',
-        `the request body cannot be accepted: ${error.message} (at character ${error.at})`,
-        error,
-      );
-    if (error instanceof TypeError) throw new Fault('TG_BAD_REQUEST', 'the request body is not valid UTF-8', error);
-    throw error;
-  }
-}
-
 /** The call becomes a step of its run; throws a Fault (`TG_POLICY_DENIED`) where the run, its agent or its human is halted. */
 export function enter(
   gate: Gateway,
@@ -273,12 +256,21 @@ async function judged<T>(gate: Gateway, trail: Trail, hold: Hold, beat: () => Pr
   }
 }
 
+/** Refusals that leave nothing held. */
+const REFUSED: ReadonlySet<string> = new Set(['TG_BUDGET_EXCEEDED', 'TG_RATE_LIMITED']);
+
 /** Reserves; where the ledger's answer was lost, what it may hold is given back by id, or lapses as a charge. */
-export async function held(gate: Gateway, trail: Trail, principal: Principal, quote: Quote, model: ModelRef): Promise<Hold> {
+export async function held(
+  gate: Gateway,
+  trail: Trail,
+  principal: Principal,
+  quote: Quote,
+  model: ModelRef,
+): Promise<Hold> {
   try {
     return await reserve(gate, trail, principal, quote, model);
   } catch (error) {
-    if (!(error instanceof Fault && error.code === 'TG_BUDGET_EXCEEDED')) await release(gate, trail, nano(0n));
+    if (!(error instanceof Fault && REFUSED.has(error.code))) await release(gate, trail, nano(0n));
     throw error;
   }
 }

@@ -1,5 +1,5 @@
 import { Fault } from '../domain/fault.ts';
-import { isObject } from '../domain/json.ts';
+import { isObject, type JsonText } from '../domain/json.ts';
 import { JsonFault, parseStrict } from '../domain/json-text.ts';
 import { nanoToNumber } from '../domain/money.ts';
 import { summarize, type Usage } from '../domain/usage.ts';
@@ -9,7 +9,7 @@ import type { Carrier } from './carrier.ts';
 import type { ChargeTerms } from './charge.ts';
 import type { ReplyFacts } from './facts.ts';
 import type { Outcome } from './outcome.ts';
-import { type Hearing, reviewUnary } from './review-unary.ts';
+import { type Hearing, reviewUnary, reviewUnaryAsking } from './review-unary.ts';
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
@@ -46,25 +46,56 @@ export function replyFacts(terms: ChargeTerms, usage: Usage): ReplyFacts {
 export function hearUnary(hearing: Hearing, terms: ChargeTerms, bytes: Uint8Array): UnaryResult {
   let reading: ReplyReading | undefined;
   try {
-    const doc = parseStrict(utf8.decode(bytes));
-    if (!isObject(doc.value)) throw new Fault('TG_UPSTREAM_UNREADABLE', 'the answer of the upstream is no JSON object');
+    const doc = parseReply(bytes);
     reading = hearing.dialect.readReply(doc, hearing.asked);
-    const text = reviewUnary(hearing, doc, reading, replyFacts(terms, reading.usage));
-    return { outcome: outcomeOf(reading), body: text === doc.text ? bytes : new TextEncoder().encode(text) };
+    return heard(reading, doc, reviewUnary(hearing, doc, reading, replyFacts(terms, reading.usage)), bytes);
   } catch (error) {
-    const refusal =
-      error instanceof Fault
-        ? error
-        : error instanceof JsonFault || error instanceof TypeError
-          ? new Fault(
-              'TG_UPSTREAM_UNREADABLE',
-              'the answer of the upstream is not readable JSON, so it cannot be metered',
-              error,
-            )
-          : undefined;
-    if (!refusal) throw error;
-    return { outcome: reading ? outcomeOf(reading) : unread, body: new Uint8Array(0), refusal };
+    return withheld(reading, error);
   }
+}
+
+/** As `hearUnary`, where remote detectors may have to be asked. */
+export async function hearUnaryAsking(
+  hearing: Hearing,
+  terms: ChargeTerms,
+  bytes: Uint8Array,
+  signal: AbortSignal,
+): Promise<UnaryResult> {
+  let reading: ReplyReading | undefined;
+  try {
+    const doc = parseReply(bytes);
+    reading = hearing.dialect.readReply(doc, hearing.asked);
+    const facts = replyFacts(terms, reading.usage);
+    return heard(reading, doc, await reviewUnaryAsking(hearing, doc, reading, facts, signal), bytes);
+  } catch (error) {
+    return withheld(reading, error);
+  }
+}
+
+function parseReply(bytes: Uint8Array): JsonText {
+  const doc = parseStrict(utf8.decode(bytes));
+  if (!isObject(doc.value)) throw new Fault('TG_UPSTREAM_UNREADABLE', 'the answer of the upstream is no JSON object');
+  return doc;
+}
+
+const heard = (reading: ReplyReading, doc: JsonText, text: string, bytes: Uint8Array): UnaryResult => ({
+  outcome: outcomeOf(reading),
+  body: text === doc.text ? bytes : new TextEncoder().encode(text),
+});
+
+/** Throws on anything but a refusal and an answer that cannot be read. */
+function withheld(reading: ReplyReading | undefined, error: unknown): UnaryResult {
+  const unreadable = error instanceof JsonFault || error instanceof TypeError;
+  if (!(error instanceof Fault || unreadable)) throw error;
+  const refusal =
+    error instanceof Fault
+      ? error
+      : new Fault(
+          'TG_UPSTREAM_UNREADABLE',
+          'the answer of the upstream is not readable JSON, so it cannot be metered',
+          error,
+        );
+  return { outcome: reading ? outcomeOf(reading) : unread, body: new Uint8Array(0), refusal };
 }
 
 const unread: Outcome = {

@@ -3,11 +3,12 @@ import type { JudgedAction } from '../domain/receipt.ts';
 import { severity, type Verdict } from '../domain/verdict.ts';
 import { applyEdits } from '../policy/apply-edits.ts';
 import type { Detector } from '../ports/detector.ts';
-import type { StreamReader } from '../ports/dialect.ts';
+import type { Frame, StreamReader } from '../ports/dialect.ts';
+import { ask } from './ask.ts';
 import type { ReplyFacts } from './facts.ts';
 import { selectionOf } from './facts.ts';
 import { type Judged, judge } from './judgement.ts';
-import { streamedText } from './reply-actions.ts';
+import { proposedCall, streamedText } from './reply-actions.ts';
 import { type Hearing, ruleCall } from './review-unary.ts';
 import { StreamReview } from './stream-review.ts';
 import type { WindowVerdict } from './text-window.ts';
@@ -26,6 +27,8 @@ export class StreamHearing {
   #denied: Verdict | undefined;
   /** how much of the reply's text was searched for look-alikes of tokens */
   #searched = 0;
+  /** remote detectors that a rule about the text names: it is held whole, and they are asked when it is complete */
+  readonly #remote: readonly string[];
 
   constructor(hearing: Hearing, reader: StreamReader) {
     this.#hearing = hearing;
@@ -35,6 +38,7 @@ export class StreamHearing {
       bench.gate.judge.relevance(selectionOf(bench.facts, { point, model })),
     );
     const needed = new Set(relevance.filter((r) => r.redacts || r.binding).flatMap((r) => r.detectors));
+    this.#remote = bench.noses.remote([...needed]);
     this.review = new StreamReview(reader, {
       holdFinish: relevance.some((r) => r.binding),
       ruleCall: (call) => {
@@ -44,7 +48,7 @@ export class StreamHearing {
       detectors: [...needed]
         .map((name) => bench.gate.detectors.get(name))
         .filter((d): d is Detector => d !== undefined),
-      whole: relevance.some((r) => r.whole),
+      whole: this.#remote.length > 0 || relevance.some((r) => r.whole),
       ruleText: (text, findings) => this.#ruleText(text, findings),
     });
   }
@@ -54,6 +58,17 @@ export class StreamHearing {
     return this.#denied;
   }
 
+  /**
+   * Asks remote detectors what they see in the texts and tool calls that these frames complete; `over`: nothing comes after them. Call
+   * it before the frames are taken, where `bench.noses.asks`.
+   */
+  async ask(frames: readonly Frame[], over: boolean, signal: AbortSignal): Promise<void> {
+    const { bench, model } = this.#hearing;
+    const calls = frames.flatMap((frame) => frame.completes).map((call) => proposedCall(call, model, undefined));
+    const texts = this.#remote.length > 0 ? this.review.completing(frames, over) : [];
+    await Promise.all([bench.noses.ask(this.#remote, texts, bench, signal), ask(bench, calls, signal)]);
+  }
+
   #ruleText(text: string, findings: readonly PlacedFinding[]): WindowVerdict {
     const { bench } = this.#hearing;
     // what the model wrote before may look like a token, and must never become one
@@ -61,7 +76,10 @@ export class StreamHearing {
     bench.gate.tokens.place(bench.space, bench.principal.run.id, [{ at: '', text: said.slice(this.#searched) }], []);
     this.#searched = said.length;
     let current = text;
-    let known = findings;
+    let known: readonly PlacedFinding[] = [
+      ...findings,
+      ...bench.noses.gather(this.#remote, [{ at: '/0', text }], bench),
+    ];
     for (const point of TEXT_POINTS) {
       const judged = judge(this.#hearing.bench, streamedText(point, current, this.#hearing.model), { findings: known });
       this.#keep(point, judged);

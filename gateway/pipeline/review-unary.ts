@@ -7,6 +7,7 @@ import type { JudgedAction } from '../domain/receipt.ts';
 import type { Verdict } from '../domain/verdict.ts';
 import { applyEdits } from '../policy/apply-edits.ts';
 import type { Dialect, ProposedCall, Reading, ReplyReading } from '../ports/dialect.ts';
+import { ask } from './ask.ts';
 import { denial } from './decide.ts';
 import type { ReplyFacts } from './facts.ts';
 import { bodyTarget } from './identities.ts';
@@ -57,6 +58,36 @@ function priceOf({ gate, facts }: Bench, { server, tool, args }: ProposedCall): 
  * the reply is withheld whole.
  */
 export function reviewUnary(hearing: Hearing, doc: JsonText, first: ReplyReading, facts: ReplyFacts): string {
+  return reviewRest(hearing, reviewAnswer(hearing, doc, first, facts), facts);
+}
+
+/** As `reviewUnary`, where remote detectors may have to be asked before each step. */
+export async function reviewUnaryAsking(
+  hearing: Hearing,
+  doc: JsonText,
+  first: ReplyReading,
+  facts: ReplyFacts,
+  signal: AbortSignal,
+): Promise<string> {
+  const { bench, model } = hearing;
+  await ask(bench, [modelAnswer(doc.value, first, model)], signal);
+  const answered = reviewAnswer(hearing, doc, first, facts);
+  const { calls } = answered.reading;
+  const next =
+    calls.length > 0
+      ? calls.map((c) => proposedCall(c, model, undefined))
+      : [finalOutput(answered.reading, model).action];
+  await ask(bench, next, signal);
+  return reviewRest(hearing, answered, facts);
+}
+
+interface Answered {
+  readonly text: string;
+  readonly reading: ReplyReading;
+}
+
+/** The answer as a whole, with what its verdict changes. */
+function reviewAnswer(hearing: Hearing, doc: JsonText, first: ReplyReading, facts: ReplyFacts): Answered {
   const { bench, dialect, model, record } = hearing;
   const answer = judge(bench, modelAnswer(doc.value, first, model), {
     identityTarget: bodyTarget(doc.text),
@@ -64,11 +95,13 @@ export function reviewUnary(hearing: Hearing, doc: JsonText, first: ReplyReading
   });
   record(answer.record);
   refuse(answer.verdict, 'the answer of the model');
-  let { text } = doc;
-  let reading = first;
-  if (answer.verdict.edits.length > 0)
-    ({ text, reading } = reread(hearing, () => editTexts(dialect, text, answer.verdict.edits), answer.verdict));
+  if (answer.verdict.edits.length === 0) return { text: doc.text, reading: first };
+  return reread(hearing, () => editTexts(dialect, doc.text, answer.verdict.edits), answer.verdict);
+}
 
+/** Its tool calls, or its final text. */
+function reviewRest(hearing: Hearing, { text, reading }: Answered, facts: ReplyFacts): string {
+  const { bench, model, record } = hearing;
   if (reading.calls.length > 0) return reviewCalls(hearing, text, reading);
   if (reading.parts.length === 0) return text;
   const { action, places } = finalOutput(reading, model);

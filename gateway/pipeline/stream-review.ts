@@ -62,6 +62,24 @@ export class StreamReview {
     return this.#queue.length > 0;
   }
 
+  /** The whole texts that will be judged when these frames are taken; `over`: and the reply ends with them. */
+  completing(frames: readonly Frame[], over: boolean): readonly string[] {
+    const fresh = new Map<string, string>();
+    const texts: string[] = [];
+    const complete = (channel: string): void => {
+      const text = (this.#windows.get(channel)?.held ?? '') + (fresh.get(channel) ?? '');
+      fresh.delete(channel);
+      if (text !== '') texts.push(text);
+    };
+    for (const frame of frames) {
+      if (frame.hidden) continue;
+      for (const { channel, text } of frame.texts) fresh.set(channel, (fresh.get(channel) ?? '') + text);
+      for (const channel of frame.closes) complete(channel);
+    }
+    if (over) for (const channel of new Set([...this.#windows.keys(), ...fresh.keys()])) complete(channel);
+    return texts;
+  }
+
   /** Takes frames in order and returns the bytes that may go now. */
   take(frames: readonly Frame[]): Uint8Array[] {
     const out: Uint8Array[] = [];

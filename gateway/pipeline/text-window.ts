@@ -32,6 +32,11 @@ export class TextWindow {
     this.#judge = judge;
   }
 
+  /** the text of the frames that were not released */
+  get held(): string {
+    return this.#text;
+  }
+
   add(frame: Frame, text: string): void {
     this.#pieces.push({ frame, text });
     this.#text += text;

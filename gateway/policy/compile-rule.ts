@@ -48,6 +48,11 @@ export function compileRule(
   const filter = detect(rule, known, report);
   const { changes, detectors: redacted } = compileChanges(rule.transform ?? [], index, known, report);
   const looks = readsFindings(when) || readsFindings(unless);
+  for (const name of looks ? unasked(rule, known, filter) : [])
+    report.at(
+      ['id'],
+      `a condition of this rule looks for \`${name}.…\`, which is asked over the network: name it in \`detect\`, so that it is asked`,
+    );
   return {
     index,
     id: `${bundle.name}/${rule.id}`,
@@ -60,7 +65,7 @@ export function compileRule(
     when,
     unless,
     needs: looks ? undefined : filter,
-    detectors: [...new Set([...(filter?.detectors ?? (looks ? known.map((d) => d.name) : [])), ...redacted])].sort(),
+    detectors: [...new Set([...(filter?.detectors ?? (looks ? local(known) : [])), ...redacted])].sort(),
     changes,
     labels: rule.labels ?? [],
     reason: rule.reason,
@@ -70,6 +75,17 @@ export function compileRule(
     approvers: rule.approval?.approvers ?? [],
     whole: rule.watch === 'whole',
   };
+}
+
+const local = (known: readonly KnownDetector[]): string[] => known.filter((d) => !d.remote).map((d) => d.name);
+
+/** Remote detectors whose kinds stand in a condition of a rule that does not have them asked. */
+function unasked(rule: RuleText, known: readonly KnownDetector[], filter: FindingFilter | undefined): string[] {
+  const said = `${rule.when ?? ''}\n${rule.unless ?? ''}`;
+  return known
+    .filter((d) => d.remote && !filter?.detectors.includes(d.name))
+    .map((d) => d.name)
+    .filter((name) => said.includes(`"${name}.`) || said.includes(`'${name}.`));
 }
 
 const readsFindings = (condition: Condition | undefined): boolean => condition?.reads.has('findings') ?? false;

@@ -6,6 +6,8 @@ import { globMatches, parseGlob } from './glob.ts';
 export interface KnownDetector {
   readonly name: string;
   readonly kinds: readonly string[];
+  /** somebody else runs it: it is asked only where a rule names it, and may report kinds that are not listed */
+  readonly remote?: boolean | undefined;
 }
 
 /** Findings a rule names. */
@@ -42,11 +44,13 @@ export function findingFilter(names: readonly string[], known: readonly KnownDet
       kinds.add(kind);
     }
   }
+  const families = known.filter((d) => d.remote && names.includes(d.name)).map((d) => `${d.name}.`);
   return {
     detectors: [...detectors].sort(),
     names,
     covers: ({ kind, status }) => {
-      if (status === 'found') return kinds.has(kind) || globs.some((g) => globMatches(g, kind));
+      if (status === 'found')
+        return kinds.has(kind) || globs.some((g) => globMatches(g, kind)) || families.some((f) => kind.startsWith(f));
       const owners = ownersOf(kind, known);
       return owners.length === 0 || owners.some((o) => detectors.has(o));
     },

@@ -2,6 +2,7 @@ import type { Point } from '../domain/action.ts';
 import type { FaultCode } from '../domain/fault.ts';
 import type { Nano } from '../domain/scalars.ts';
 import type { Decision } from '../domain/verdict.ts';
+import type { ClassifierResult } from './classifier.ts';
 
 /** What the gate counts. Ids of runs, humans and keys never become labels. */
 export interface Metrics {
@@ -28,9 +29,14 @@ export interface Metrics {
   overhead(seconds: number): void;
   identityConflict(kind: string): void;
   overrun(amount: Nano): void;
+  /** a budget of this scope passed so many per cent */
+  budgetThreshold(scope: string, threshold: number): void;
   /** granted on the local allowance while the shared store was away */
   allowance(amount: Nano): void;
   sharedStore(up: boolean): void;
+  /** a question to a remote detector */
+  classifier(detector: string, result: ClassifierResult): void;
+  classifierOpen(detector: string, open: boolean): void;
   inFlight(change: 1 | -1): void;
   shipped(sink: string, lines: number): void;
   shipLag(sink: string, lines: number): void;

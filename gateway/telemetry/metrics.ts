@@ -76,6 +76,10 @@ function openGateMetrics(registry: Registry): Omit<Metrics, 'call' | 'overhead' 
   const faults = series('tollgate_faults_total', 'calls that failed inside the gate or upstream', ['code']);
   const conflicts = series('tollgate_identity_conflict_total', 'names that lost against a stronger source', ['kind']);
   const overrun = series('tollgate_budget_overrun_usd_total', 'money spent beyond a limit, USD', [], NANO);
+  const thresholds = series('tollgate_budget_threshold_total', 'budgets that passed a part of their limit, per cent', [
+    'scope',
+    'threshold',
+  ]);
   const allowance = series(
     'tollgate_allowance_usd_total',
     'money granted locally while the shared store was away, USD',
@@ -88,14 +92,24 @@ function openGateMetrics(registry: Registry): Omit<Metrics, 'call' | 'overhead' 
   const lag = gauge('tollgate_ship_lag_lines', 'audit lines that a sink has not taken yet', ['sink']);
   const healthy = gauge('tollgate_spool_healthy', '1 while the audit spool can be written');
   const shared = gauge('tollgate_shared_store_up', '1 while the store that gateways share answers');
+  const classified = series('tollgate_remote_detector_questions_total', 'texts that a remote detector was to look at', [
+    'detector',
+    'result',
+  ]);
+  const breaker = gauge('tollgate_remote_detector_open', '1 while a remote detector fails and is not asked', [
+    'detector',
+  ]);
   const unpoliced = gauge('tollgate_unpoliced', '1 where the gate runs without a policy');
   return {
     decision: (point, decision, rule) => decisions.add(1, point, decision, rule === undefined ? '' : rules.get(rule)),
     fault: (code) => faults.add(1, code),
     identityConflict: (kind) => conflicts.add(1, kind),
+    budgetThreshold: (scope, threshold) => thresholds.add(1, scope, String(threshold)),
     overrun: (amount) => overrun.add(Number(amount)),
     allowance: (amount) => allowance.add(Number(amount)),
     sharedStore: (up) => shared.set(up ? 1 : 0),
+    classifier: (detector, result) => classified.add(1, detector, result),
+    classifierOpen: (detector, open) => breaker.set({ detector }, open ? 1 : 0),
     shipped: (sink, lines) => shipped.add(lines, sink),
     shipLag: (sink, lines) => lag.set({ sink }, lines),
     shipFailure: (sink) => failures.add(1, sink),
