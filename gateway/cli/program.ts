@@ -4,7 +4,9 @@ import { checkCommand } from './check.ts';
 import { explainCommand } from './explain.ts';
 import { haltsCommand } from './halts.ts';
 import { keysCommand } from './keys.ts';
+import { mcpCommand } from './mcp.ts';
 import { priceCommand } from './price.ts';
+import { reconcileCommand } from './reconcile.ts';
 import { runsCommand } from './runs.ts';
 import { serveCommand } from './serve.ts';
 import { tailCommand } from './tail.ts';
@@ -42,8 +44,10 @@ export function createProgram(): Command {
     checkCommand(),
     testCommand(),
     priceCommand(),
+    reconcileCommand(),
     keysCommand(),
     haltsCommand(),
+    mcpCommand(),
     verifyCommand(),
   ]) {
     program.addCommand(command.exitOverride());

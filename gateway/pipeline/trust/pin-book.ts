@@ -70,6 +70,13 @@ export class PinBook {
     return this.#trusted.get(keyOf(key)) ?? [];
   }
 
+  /** Everything that is trusted, shown or not. */
+  keys(): readonly PinKey[] {
+    return [...this.#trusted.values()].flatMap((rows) =>
+      rows.slice(0, 1).map(({ server, kind, name }) => ({ server, kind, name })),
+    );
+  }
+
   /** A person took its approval back: first use does not count for it. */
   revoked(key: PinKey): boolean {
     return this.#revoked.has(keyOf(key));

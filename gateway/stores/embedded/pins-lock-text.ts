@@ -53,9 +53,15 @@ export function readLockText(
   if (source.problems.length > 0) return { pins: [], problems: source.problems };
   const parsed = lockSchema.safeParse(source.value);
   if (!parsed.success) {
-    const problems = parsed.error.issues.map(({ path: at, message }) =>
-      source.problem(at, `${message.charAt(0).toLowerCase()}${message.slice(1)} in \`${at.map(String).join('.')}\``),
-    );
+    const problems = parsed.error.issues.map((issue) => {
+      const said =
+        issue.code === 'unrecognized_keys'
+          ? `unknown key \`${visibleText(issue.keys.join('`, `'))}\``
+          : `${issue.message.charAt(0).toLowerCase()}${issue.message.slice(1)}`;
+      const where = issue.path.length === 0 ? '' : ` in \`${visibleText(issue.path.map(String).join('.'))}\``;
+      const at = issue.code === 'unrecognized_keys' ? [...issue.path, issue.keys[0] ?? ''] : issue.path;
+      return source.problem(at, `${said}${where}`, { key: issue.code === 'unrecognized_keys' });
+    });
     return { pins: [], problems };
   }
   const pins: Trusted[] = [];
