@@ -1,7 +1,8 @@
 import { Fault } from '../domain/fault.ts';
 import { asString, isArray, isObject, type Json, type JsonObject, type JsonText, member } from '../domain/json.ts';
 import type { Usage, UsageEntry } from '../domain/usage.ts';
-import type { Dialect, Reading, ReplyReading } from '../ports/dialect.ts';
+import type { Dialect, Headers, Reading, ReplyReading } from '../ports/dialect.ts';
+import { formEnvelope } from './_shared/form-envelope.ts';
 import { NO_MARK, plainDialect } from './_shared/plain-dialect.ts';
 import { bodyOf, modelIn, plainReading } from './_shared/plain-reading.ts';
 import { type QuietEvent, QuietStreamReader } from './_shared/quiet-stream-reader.ts';
@@ -11,31 +12,37 @@ import { reportedCost } from './openai-chat/reported-cost.ts';
 import { errorEvents } from './openai-responses/saying.ts';
 import { drawnUsage } from './openai-responses/usage.ts';
 
-/**
- * OpenAI image generation (https://platform.openai.com/docs/api-reference/images/create). Edits and variations are multipart forms,
- * which the gate does not read.
- */
-export const openaiImages: Dialect = plainDialect({
-  name: 'openai-images',
-  route: 'images/generations',
-  read,
-  readReply,
-  openStream: (reading) => new QuietStreamReader(streamedImages(reading), NO_MARK),
-  errorEvents,
-});
+const ROUTE = /^(?:\/v1){0,2}(\/images\/(?:generations|edits|variations))$/;
 
-function read(doc: JsonText, bytes: number): Reading {
+/** OpenAI image generation, edits and variations (https://platform.openai.com/docs/api-reference/images): JSON, or forms with files. */
+export const openaiImages: Dialect = {
+  ...plainDialect({ name: 'openai-images', route: 'images/generations', read, readReply, errorEvents }),
+  claims: (method, path) => method === 'POST' && ROUTE.test(path),
+  upstreamPath: (path) => `/v1${ROUTE.exec(path)?.[1] ?? '/images/generations'}`,
+  unwrap: formEnvelope,
+  openStream: (reading) => new QuietStreamReader(streamedImages(reading), NO_MARK),
+};
+
+/** Fields of a form are texts. */
+const unquoted: Readonly<Record<string, Json>> = { true: true, false: false };
+
+function read(doc: JsonText, bytes: number, _headers: Headers, path = ''): Reading {
   const body = bodyOf(doc);
   // the API's own default has changed over time, and with it the price
   const model = modelIn(body);
-  const { prompt } = body;
-  if (typeof prompt !== 'string') throw badRequest('prompt', 'must be a string');
-  const choices = Math.max(optionalCount(body, 'n', 1) ?? 1, 1);
-  const bound = { model, bytes, choices, opaque: [], serverTools: [] };
+  const { prompt = '', n, stream } = body;
+  const needed = !/\/variations(?:\?|$)/.test(path);
+  if (typeof prompt !== 'string' || (needed && prompt === '')) throw badRequest('prompt', 'must be a string');
+  const count = typeof n === 'string' && /^[0-9]{1,4}$/.test(n) ? Number(n) : n;
+  const choices = Math.max(optionalCount(count === undefined ? {} : { n: count }, 'n', 1) ?? 1, 1);
+  const streamed = typeof stream === 'string' ? (unquoted[stream] ?? stream) : stream;
+  // pictures that go in have no bound in the body
+  const opaque = /\/images\/(?:edits|variations)(?:\?|$)/.test(path) ? ['image'] : [];
+  const bound = { model, bytes, choices, opaque, serverTools: [] };
   return plainReading(doc, {
     bound,
     input: stringParts(prompt, '/prompt'),
-    stream: optionalBoolean(body, 'stream') ?? false,
+    stream: optionalBoolean(streamed === undefined ? {} : { stream: streamed }, 'stream') ?? false,
   });
 }
 
@@ -80,7 +87,7 @@ function streamedImages({ model, bound }: Reading): (body: JsonObject) => QuietE
   const finals: Usage[] = [];
   return (body) => {
     if (body['type'] === 'error' || isObject(body['error'])) return { failed: true };
-    if (body['type'] !== 'image_generation.completed') return {};
+    if (body['type'] !== 'image_generation.completed' && body['type'] !== 'image_edit.completed') return {};
     finals.push(usageOf(body, model) ?? { entries: [{ model, leaves: {} }], certainty: 'floor' });
     const over = finals.length >= bound.choices;
     const exact = over && finals.every(({ certainty }) => certainty === 'exact');

@@ -29,9 +29,7 @@ export const openaiResponses: SocketDialect = {
   credentialHeaders: ['authorization'],
   read,
   readReply: (doc, reading) =>
-    reading?.bound.free
-      ? countReply(doc, 'input_tokens', assistantMark('', []))
-      : readReply(doc, reading),
+    reading?.bound.free ? countReply(doc, 'input_tokens', assistantMark('', [])) : readReply(doc, reading),
   editReply,
   openStream: (reading) => new ResponseStreamReader(reading),
   error: errorBody,

@@ -20,6 +20,8 @@ export interface RequestBound {
   readonly opaque: readonly string[];
   /** provider-run tools: fee name → most uses, undefined where the request sets no bound */
   readonly serverTools: readonly { readonly fee: string; readonly maxUses?: number | undefined }[];
+  /** measured units that the request shows and a model may be billed by: fee name → most of them (`second`, `character`) */
+  readonly units?: Readonly<Record<string, number>> | undefined;
   /** the provider charges nothing for it, whatever it holds */
   readonly free?: boolean | undefined;
 }
@@ -36,6 +38,8 @@ export interface Quote {
   readonly perOutputToken: Pico;
   readonly outputCap: number;
   readonly inputTokens: number;
+  /** how many answers may each have `outputCap` tokens; absent: one */
+  readonly choices?: number | undefined;
   /** why it is unpriced or unbounded, for people */
   readonly note?: string | undefined;
 }

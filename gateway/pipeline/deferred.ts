@@ -47,7 +47,10 @@ export async function defer(
     gate.deferrals.open(later);
   } catch (error) {
     trail.deferred = undefined;
-    gate.log.error({ call: trail.id, error: reason(error) }, 'a deferred call could not be kept; its hold is the charge');
+    gate.log.error(
+      { call: trail.id, error: reason(error) },
+      'a deferred call could not be kept; its hold is the charge',
+    );
     trail.note('the call could not be kept open; the hold is the charge');
     return false;
   }

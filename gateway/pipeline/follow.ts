@@ -175,7 +175,8 @@ interface Heard {
 async function hear(asked: Asked, upstream: UpstreamReply, carrier: Carrier, halt: HaltWatch): Promise<Heard> {
   if (asked.kind === 'lines') return hearLines(asked, upstream, carrier);
   const type = String(upstream.headers['content-type'] ?? '').toLowerCase();
-  if (asked.kind === 'answer' && type.startsWith('text/event-stream')) return hearStream(asked, upstream, carrier, halt);
+  if (asked.kind === 'answer' && type.startsWith('text/event-stream'))
+    return hearStream(asked, upstream, carrier, halt);
   const bytes = await readWhole(upstream, asked.gate.limits.replyBytes, carrier);
   return asked.kind === 'answer' ? hearAnswer(asked, upstream, carrier, bytes) : hearStatus(asked, upstream, bytes);
 }
@@ -196,7 +197,10 @@ function hearStatus(asked: Asked, upstream: UpstreamReply, bytes: Uint8Array): H
     const text = land(doc.text, status?.edits ?? []);
     say(asked, upstream, text === doc.text ? bytes : new TextEncoder().encode(text));
     if (!status?.free) return { outcome: completed };
-    return { outcome: completed, settled: { exact: true, ending: 'completed', note: 'it ended without anything to charge' } };
+    return {
+      outcome: completed,
+      settled: { exact: true, ending: 'completed', note: 'it ended without anything to charge' },
+    };
   } catch (error) {
     if (!(error instanceof JsonFault || error instanceof TypeError)) throw error;
     throw new Fault('TG_UPSTREAM_UNREADABLE', 'the answer of the upstream is not readable JSON', error);
@@ -249,12 +253,18 @@ async function hearLines(asked: Asked, upstream: UpstreamReply, carrier: Carrier
     trail.firstByteTicks ??= gate.clock.ticks();
   };
   const limit = gate.limits.replyBytes;
-  const heard = await relayLines({ hearing, terms, results: dialect.results, reply, carrier, limit, onFirstByte }, upstream);
+  const heard = await relayLines(
+    { hearing, terms, results: dialect.results, reply, carrier, limit, onFirstByte },
+    upstream,
+  );
   if (carrier.callerLeft) reply.cut();
   else reply.end();
   const { tally, lines, whole } = heard;
   const outcome: Outcome = { ...completed, ending: carrier.callerLeft ? 'client_left' : 'completed' };
   if (!later || !whole || lines !== later.requests) return { outcome };
   const note = `charged when its ${lines} results were read`;
-  return { outcome, settled: { usage: tally.usage(), cost: tally.cost(), exact: tally.exact, ending: 'completed', note } };
+  return {
+    outcome,
+    settled: { usage: tally.usage(), cost: tally.cost(), exact: tally.exact, ending: 'completed', note },
+  };
 }

@@ -1,7 +1,6 @@
-import { nano } from '../domain/scalars.ts';
-import { pico } from '../domain/scalars.ts';
 import type { Quote } from '../domain/pricing.ts';
 import type { EpochMs } from '../domain/scalars.ts';
+import { nano, pico } from '../domain/scalars.ts';
 import type { Reading } from '../ports/dialect.ts';
 import type { Cashier } from '../price/cashier.ts';
 
@@ -27,6 +26,7 @@ export function quoteOf(cashier: Cashier, provider: string, reading: Reading, at
     perOutputToken: pico(0n),
     outputCap,
     inputTokens,
+    choices: reading.members.length,
     ...(odd?.note !== undefined && { note: odd.note }),
   };
 }

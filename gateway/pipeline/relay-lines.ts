@@ -64,7 +64,8 @@ export async function relayLines(relay: LinesRelay, upstream: UpstreamReply): Pr
     }
     if (from < chunk.length) rest.push(chunk.subarray(from));
     waiting += chunk.length - from;
-    if (waiting > limit) throw unreadable(`a line of the results is longer than ${limit} bytes; raise \`limits.reply_mb\``);
+    if (waiting > limit)
+      throw unreadable(`a line of the results is longer than ${limit} bytes; raise \`limits.reply_mb\``);
   }
   if (rest.length > 0) await take(rest, '');
   return { tally, lines, whole };

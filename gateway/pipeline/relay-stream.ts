@@ -75,9 +75,10 @@ export async function relayStream(relay: StreamRelay, upstream: UpstreamReply): 
     };
   }
   if (cut) carrier.abort();
-  if (cut?.saying && !carrier.callerLeft)
-    await write([reader.errorEvents?.(cut.saying, sent) ?? hearing.dialect.errorEvents(cut.saying)]);
-  if (carrier.callerLeft) reply.cut();
+  const said = cut?.saying && (reader.errorEvents?.(cut.saying, sent) ?? hearing.dialect.errorEvents(cut.saying));
+  if (said && !carrier.callerLeft) await write([said]);
+  // what cannot say that it was cut must not seem whole
+  if (carrier.callerLeft || said?.length === 0) reply.cut();
   else reply.end();
   return outcomeOf(reader, cut, carrier);
 }

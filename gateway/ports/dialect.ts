@@ -234,6 +234,13 @@ export interface QueryCredential {
   readonly scheme?: string | undefined;
 }
 
+/** A body that is not JSON (a form), as a document that is read, judged and edited like one. */
+export interface Envelope {
+  readonly json: string;
+  /** The body with the edits of the document in it, everything else byte for byte. Throws a Fault (`TG_POLICY_DENIED`) where one cannot land. */
+  encode(json: string): Uint8Array;
+}
+
 /** One wire language. Pure but for the reader's own state: no I/O, no clock, no configuration. */
 export interface Dialect {
   /** e.g. `openai-chat` */
@@ -254,6 +261,10 @@ export interface Dialect {
   readonly queryCredentials?: readonly QueryCredential[];
   /** Throws a Fault (`TG_BAD_REQUEST`) that names the field. `path` is what the upstream is asked for, query included. */
   read(doc: JsonText, bytes: number, headers: Headers, path?: string): Reading;
+  /** Opens a body that is not JSON; undefined: it is. Throws a Fault (`TG_BAD_REQUEST`) where it cannot be read in one way only. */
+  unwrap?(body: Uint8Array, headers: Headers): Promise<Envelope | undefined>;
+  /** True where a successful reply of this content type is text alone: it is read and judged as `{"text": …}`. */
+  isPlainText?(contentType: string, reading: Reading): boolean;
   /** True where a successful reply of this content type is a stream; absent: `text/event-stream` alone is. */
   isStream?(contentType: string, reading: Reading): boolean;
   /**

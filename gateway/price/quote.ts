@@ -97,14 +97,20 @@ function quoteAt(
     const one = model.fees.get(tool.fee) ?? dearestFee(catalogue, provider, tool.fee).amount;
     return sum + one * BigInt(usesOf(tool) ?? UNBOUNDED_USES);
   }, 0n);
+  // a model that is billed by tokens has no price for a unit
+  const units = Object.entries(bound.units ?? {}).reduce(
+    (sum, [unit, count]) => sum + (model.fees.get(unit) ?? 0n) * BigInt(whole(count)),
+    0n,
+  );
   const endless = bound.serverTools.filter((tool) => usesOf(tool) === undefined).map(({ fee }) => `\`${fee}\``);
   return assemble({
     priced: true,
     bounded: endless.length === 0,
-    fixed: picoToNano(pico(divideUp(input * BigInt(inputTokens), SCALE) + fees)),
+    fixed: picoToNano(pico(divideUp(input * BigInt(inputTokens), SCALE) + fees + units)),
     perOutputToken: pico(divideUp(rate([...OUTPUT_LEAVES]) * BigInt(Math.max(whole(bound.choices), 1)), SCALE)),
     outputCap: Number.isFinite(bound.outputCap) ? whole(bound.outputCap) : model.maxOutput,
     inputTokens,
+    ...(bound.choices > 1 && { choices: bound.choices }),
     ...(endless.length > 0 && {
       note: `${endless.join(', ')} may run any number of times; set a limit in the request`,
     }),

@@ -24,7 +24,10 @@ const params = (text: string, more: object = {}) => ({
 });
 const BUDGETS = { budgets: [{ scope: 'tenant', window: 'total', limit_usd: 5 }] };
 
-async function open(answer: Parameters<typeof startUpstream>[0], options: Partial<TestGateOptions> = {}): Promise<void> {
+async function open(
+  answer: Parameters<typeof startUpstream>[0],
+  options: Partial<TestGateOptions> = {},
+): Promise<void> {
   upstream = await startUpstream(answer);
   gate = await startTestGate({ upstreams: upstreams(), config: BUDGETS, ...options });
 }
@@ -73,7 +76,8 @@ function provider(state: { status: object; lines: readonly object[] }) {
       // cut anywhere: lines do not come as chunks
       for (let i = 0; i < text.length; i += 37) response.write(text.slice(i, i + 37));
       response.end();
-    } else if (request.method === 'POST' && request.url === '/v1/messages/batches') json(response, 200, batch('in_progress'));
+    } else if (request.method === 'POST' && request.url === '/v1/messages/batches')
+      json(response, 200, batch('in_progress'));
     else if (request.method === 'DELETE') json(response, 200, { id: 'msgbatch_1', type: 'message_batch_deleted' });
     else if (request.url.startsWith('/v1/messages/batches?') || request.url === '/v1/messages/batches')
       json(response, 200, { data: [state.status], has_more: false, first_id: 'msgbatch_1', last_id: 'msgbatch_1' });
@@ -93,7 +97,12 @@ async function store<T>(read: (db: DatabaseSync) => T): Promise<T> {
 }
 
 const receipts = (): Promise<SealEntry[]> =>
-  store((db) => db.prepare('SELECT json FROM calls ORDER BY seq').all().map(({ json: text }) => JSON.parse(text as string)));
+  store((db) =>
+    db
+      .prepare('SELECT json FROM calls ORDER BY seq')
+      .all()
+      .map(({ json: text }) => JSON.parse(text as string)),
+  );
 
 const tenant = (): Promise<{ spent: bigint; held: bigint }> =>
   store((db) => {
@@ -114,7 +123,12 @@ describe('counting tokens', () => {
     expect(upstream.received[0]?.url).toBe('/v1/messages/count_tokens');
     const [call] = await gate.sealed(1);
     expect(call).toMatchObject({ model: MODEL, ending: 'completed', cost_usd: '0', cost_status: 'exact' });
-    expect(call?.actions.map(({ point }) => point)).toEqual(['agent_startup', 'input', 'pre_model_call', 'post_model_call']);
+    expect(call?.actions.map(({ point }) => point)).toEqual([
+      'agent_startup',
+      'input',
+      'pre_model_call',
+      'post_model_call',
+    ]);
   });
 
   it('is refused where the message would be', async () => {
@@ -140,7 +154,7 @@ describe('a message batch', () => {
     expect(held.held).toBe(BigInt(post?.deferred?.hold ?? 0));
     // at half price, $0.50 and $2.50 per million: each the bytes and 1,024 hidden tokens (the us region costs a tenth more), 100 tokens out
     const bytes = BigInt(REQUESTS.reduce((sum, one) => sum + Buffer.byteLength(JSON.stringify(one.params)), 0));
-    expect(held.held).toBe(((bytes + 2048n) * 500n + 200n * 2500n));
+    expect(held.held).toBe((bytes + 2048n) * 500n + 200n * 2500n);
 
     await batches.retrieve('msgbatch_1');
     await batches.list();
@@ -162,14 +176,23 @@ describe('a message batch', () => {
     const all = await receipts();
     expect(all.filter(({ settles }) => settles !== undefined)).toHaveLength(1);
     const settling = all.find(({ settles }) => settles === post?.id);
-    expect(settling).toMatchObject({ cost_usd: '0.000625', certainty: 'exact', cost_status: 'exact', principal: { run: { id: 'r1' } } });
+    expect(settling).toMatchObject({
+      cost_usd: '0.000625',
+      certainty: 'exact',
+      cost_status: 'exact',
+      principal: { run: { id: 'r1' } },
+    });
     expect(await tenant()).toEqual({ spent: 625_000n, held: 0n });
   });
 
   it('is denied whole where one request is, naming it', async () => {
     const policy = `policy: tollgate/v1\nname: t\ndefault: allow\nrules:\n  - id: no-cats\n    at: input\n    when: text.contains('cat')\n    verdict: deny\n    reason: cats\n    message: dogs only\n`;
     await open(provider({ status: {}, lines: [] }), { policy });
-    const requests = [...REQUESTS, { custom_id: 'c', params: params('a cat') }, { custom_id: 'd', params: params('cats') }];
+    const requests = [
+      ...REQUESTS,
+      { custom_id: 'c', params: params('a cat') },
+      { custom_id: 'd', params: params('cats') },
+    ];
     await expect(anthropic().messages.batches.create({ requests })).rejects.toThrow(
       /request 3 \(`c`\).*no-cats.*dogs only.*also denied: request 4 \(`d`\); nothing of the batch was carried/,
     );
@@ -180,7 +203,10 @@ describe('a message batch', () => {
   it('carries the edits of its rules in the right request', async () => {
     const policy = `policy: tollgate/v1\nname: t\ndefault: allow\nrules:\n  - id: mail\n    at: input\n    detect: [pii.email]\n    verdict: transform\n    transform: [{ redact: pii.email, as: mask }]\n`;
     await open(provider({ status: {}, lines: [] }), { policy });
-    const requests = [REQUESTS[0] as (typeof REQUESTS)[number], { custom_id: 'c', params: params('write to jo@example.org') }];
+    const requests = [
+      REQUESTS[0] as (typeof REQUESTS)[number],
+      { custom_id: 'c', params: params('write to jo@example.org') },
+    ];
     await anthropic().messages.batches.create({ requests });
     const sent = upstream.received[0]?.body as { requests: { params: { messages: { content: string }[] } }[] };
     expect(sent.requests[0]?.params.messages[0]?.content).toBe('first');
@@ -198,7 +224,10 @@ describe('a message batch', () => {
 
   it('withholds an answer that a rule denies and still charges it', async () => {
     const policy = `policy: tollgate/v1\nname: t\ndefault: allow\nrules:\n  - id: no-cats\n    at: output\n    when: text.contains('cat')\n    verdict: deny\n    reason: cats\n`;
-    const state = { status: batch('ended', { request_counts: counts({ succeeded: 2 }) }), lines: [answered('a', 'a cat', 50), answered('b', 'a dog', 50)] };
+    const state = {
+      status: batch('ended', { request_counts: counts({ succeeded: 2 }) }),
+      lines: [answered('a', 'a cat', 50), answered('b', 'a dog', 50)],
+    };
     await open(provider(state), { policy });
     await anthropic().messages.batches.create({ requests: REQUESTS });
     const seen: string[] = [];
@@ -211,7 +240,10 @@ describe('a message batch', () => {
   });
 
   it('outlives a restart, and keeps its hold where results are missing', async () => {
-    const state = { status: batch('ended', { request_counts: counts({ succeeded: 2 }) }), lines: [answered('a', 'one', 50)] as object[] };
+    const state = {
+      status: batch('ended', { request_counts: counts({ succeeded: 2 }) }),
+      lines: [answered('a', 'one', 50)] as object[],
+    };
     await open(provider(state));
     await anthropic().messages.batches.create({ requests: REQUESTS });
     const held = await tenant();
@@ -240,12 +272,26 @@ describe('a background response', () => {
     model: 'gpt-4o-mini',
     output:
       status === 'completed'
-        ? [{ type: 'message', id: 'msg_1', role: 'assistant', status, content: [{ type: 'output_text', text: 'done', annotations: [] }] }]
+        ? [
+            {
+              type: 'message',
+              id: 'msg_1',
+              role: 'assistant',
+              status,
+              content: [{ type: 'output_text', text: 'done', annotations: [] }],
+            },
+          ]
         : [],
     usage,
     error: null,
   });
-  const USAGE = { input_tokens: 1000, output_tokens: 100, total_tokens: 1100, input_tokens_details: { cached_tokens: 0 }, output_tokens_details: { reasoning_tokens: 0 } };
+  const USAGE = {
+    input_tokens: 1000,
+    output_tokens: 100,
+    total_tokens: 1100,
+    input_tokens_details: { cached_tokens: 0 },
+    output_tokens_details: { reasoning_tokens: 0 },
+  };
 
   it('keeps its hold until a poll shows its end, and is charged once', async () => {
     let status = 'queued';

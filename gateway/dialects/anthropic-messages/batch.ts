@@ -101,7 +101,11 @@ export const results: ResultLines = {
     const type = asString(member(member(value, 'result'), 'type')) ?? '';
     if (type === 'succeeded') return '/result/message';
     if (UNCHARGED.has(type)) return undefined;
-    throw new Fault('TG_UPSTREAM_UNREADABLE', 'a result of the batch is of a kind that the gate does not know, so it is withheld');
+    throw new Fault(
+      'TG_UPSTREAM_UNREADABLE',
+      'a result of the batch is of a kind that the gate does not know, so it is withheld',
+    );
   },
-  withheld: ({ text }, saying) => splice(text, { at: '/result', json: `{"type":"errored","error":${errorBody(saying)}}` }),
+  withheld: ({ text }, saying) =>
+    splice(text, { at: '/result', json: `{"type":"errored","error":${errorBody(saying)}}` }),
 };

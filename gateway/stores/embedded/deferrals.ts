@@ -1,7 +1,7 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type { Principal } from '../../domain/principal.ts';
 import { type CallId, epochMs, nano } from '../../domain/scalars.ts';
-import type { DeferredCall, Deferrals } from '../../ports/deferrals.ts';
+import type { Deferrals, DeferredCall } from '../../ports/deferrals.ts';
 import { durably, storeFault } from './database.ts';
 
 /** What is kept beside the columns that are searched. */

@@ -4,13 +4,14 @@ import { Book } from './book.ts';
 import { CallReader } from './call-reader.ts';
 import { EmbeddedCalls } from './calls.ts';
 import { openDatabase, openDatabaseReadOnly, ownDatabase, storeFault } from './database.ts';
+import { EmbeddedDeferrals } from './deferrals.ts';
 import { GroupCommit } from './group-commit.ts';
 import { Halts } from './halts.ts';
 import { History } from './history.ts';
-import { EmbeddedDeferrals } from './deferrals.ts';
 import { EmbeddedKeys } from './keys.ts';
 import { EmbeddedLedger } from './ledger.ts';
 import { EmbeddedPins } from './pins.ts';
+import { EmbeddedRates } from './rates.ts';
 import { RunLabels } from './run-labels.ts';
 import { EmbeddedRuns } from './runs.ts';
 
@@ -37,6 +38,7 @@ export interface EmbeddedStore {
   readonly calls: EmbeddedCalls;
   readonly deferrals: EmbeddedDeferrals;
   readonly pins: EmbeddedPins;
+  readonly rates: EmbeddedRates;
   /** False while the last write to the file failed; it is tried again by itself. */
   healthy(): boolean;
   /** Commits what is pending. Throws a Fault where that fails; the file is closed all the same. */
@@ -66,6 +68,8 @@ function assemble(path: string, options: EmbeddedOptions, owner: { release(): vo
   const calls = new EmbeddedCalls(db, commits);
   commits.join(book);
   commits.join(calls);
+  const rates = new EmbeddedRates(db, commits);
+  commits.join(rates);
   const bounds = { perSpace: options.runsPerSpace ?? 1_000, total: options.runs ?? 10_000 };
   const labels = new RunLabels(db, clock.now(), keepMs);
   const halts = new Halts(db, () => clock.now());
@@ -84,7 +88,7 @@ function assemble(path: string, options: EmbeddedOptions, owner: { release(): vo
   };
   const keys = new EmbeddedKeys(db);
   const pins = new EmbeddedPins(db);
-  return { ledger, runs, keys, calls, deferrals, pins, healthy: () => open && commits.healthy(), close };
+  return { ledger, runs, keys, calls, deferrals, pins, rates, healthy: () => open && commits.healthy(), close };
 }
 
 /** Opens the index of calls beside a running gateway, or of one that has stopped. Throws a Fault where there is none. */

@@ -22,9 +22,12 @@ function replay(text: string) {
 }
 
 describe('openai-audio', () => {
-  it('claims speech only: transcriptions are forms', () => {
-    expect(openaiAudio.claims('POST', '/v1/audio/speech')).toBe(true);
-    expect(openaiAudio.claims('POST', '/v1/audio/transcriptions')).toBe(false);
+  it('claims speech, transcriptions and translations', () => {
+    for (const name of ['speech', 'transcriptions', 'translations']) {
+      expect(openaiAudio.claims('POST', `/v1/audio/${name}`)).toBe(true);
+      expect(openaiAudio.upstreamPath(`/audio/${name}`)).toBe(`/v1/audio/${name}`);
+    }
+    expect(openaiAudio.claims('GET', '/v1/audio/voices')).toBe(false);
   });
 
   it('reads what is to be said and how', () => {
@@ -37,8 +40,6 @@ describe('openai-audio', () => {
   });
 
   it.each([
-    ['stream_format', { stream_format: 'audio' }],
-    ['stream_format', { stream_format: null }],
     ['input', { input: 3 }],
     ['model', { model: null }],
   ])('refuses what it could not meter or read: `%s`', (field, body) => {

@@ -22,9 +22,12 @@ const events = (...bodies: readonly JsonObject[]): string =>
 const COMPLETED = { type: 'image_generation.completed', b64_json: 'aGk=', usage: USAGE };
 
 describe('openai-images', () => {
-  it('claims generations only: edits are forms', () => {
-    expect(openaiImages.claims('POST', '/v1/images/generations')).toBe(true);
-    expect(openaiImages.claims('POST', '/v1/images/edits')).toBe(false);
+  it('claims generations, edits and variations', () => {
+    for (const name of ['generations', 'edits', 'variations']) {
+      expect(openaiImages.claims('POST', `/v1/images/${name}`)).toBe(true);
+      expect(openaiImages.upstreamPath(`/images/${name}`)).toBe(`/v1/images/${name}`);
+    }
+    expect(openaiImages.claims('GET', '/v1/images/generations')).toBe(false);
   });
 
   it('reads the prompt and how many images are asked for', () => {
