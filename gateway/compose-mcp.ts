@@ -10,6 +10,7 @@ import type { Gateway } from './pipeline/gateway.ts';
 import { IdleRuns } from './pipeline/mcp/idle-runs.ts';
 import { PendingRequests } from './pipeline/mcp/pending-requests.ts';
 import type { McpLimits, McpPeer, McpRoom } from './pipeline/mcp/room.ts';
+import { UnansweredCalls } from './pipeline/mcp/unanswered-calls.ts';
 import { createNames, nameProblems } from './pipeline/trust/federated-names.ts';
 import { PinKeeper } from './pipeline/trust/pin-keeper.ts';
 import type { McpServer } from './ports/mcp-server.ts';
@@ -65,6 +66,7 @@ export function openMcp(
     sealer: createSealer(sealSecrets(mcp.seal_keys, config.state)),
     access: openAccess(parts),
     pending: new PendingRequests(),
+    unanswered: new UnansweredCalls(),
     idleRuns: new IdleRuns(),
     limits,
   });

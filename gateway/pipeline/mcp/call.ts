@@ -7,9 +7,7 @@ import { epochMs } from '../../domain/scalars.ts';
 import type { McpEra, RpcMessage } from '../../ports/mcp-wire.ts';
 import type { Standing } from '../../ports/pins.ts';
 import { begin, release } from '../conclude.ts';
-import { callFacts } from '../facts.ts';
 import { heartbeat } from '../heartbeat.ts';
-import type { Bench } from '../judgement.ts';
 import type { Hold } from '../reserve.ts';
 import { denyTool } from './deny-tool.ts';
 import { judgeMessage, type Seat } from './judge-message.ts';
@@ -17,7 +15,9 @@ import { haltFault, type Leg, send, watchLeg } from './leg.ts';
 import { whyNever } from './may-use.ts';
 import { callIdOf } from './name-run.ts';
 import { type Relayed, relayAnswer } from './relay-answer.ts';
+import { remember } from './relay-events.ts';
 import { review } from './review.ts';
+import { benchOf, lifeAction, seatOf } from './seat.ts';
 import { standingOf } from './standing.ts';
 import { startRun } from './start-run.ts';
 import { NO_HOLD, type PricedCall, priceUsd, quoteTool, reserveTool, settleTool } from './tool-terms.ts';
@@ -31,6 +31,10 @@ export interface Ask {
 }
 
 const encoder = new TextEncoder();
+
+const judgeLife = (seat: Seat, message: RpcMessage, action: ReturnType<typeof lifeAction>): void => {
+  judgeMessage({ ...seat, tool: undefined }, message, () => [action], seat.room.limits.request);
+};
 
 /** One request that is judged and priced: every beat of the corridor. Throws a Fault where it is refused before its answer began. */
 export async function callTool(ask: Ask): Promise<void> {
@@ -57,7 +61,7 @@ export async function callTool(ask: Ask): Promise<void> {
   let carried: RpcMessage;
   try {
     refuseHidden(seat, principal, plain);
-    if (first && !errand.session) judgeStart(seat, ask);
+    if (first && !errand.session) judgeLife(seat, message, lifeAction('agent_startup', errand));
     ({ message: carried } = judgeMessage(seat, message, room.wire.asked, room.limits.request));
     await begin(gate, trail, principal, hold);
   } catch (error) {
@@ -75,37 +79,8 @@ export async function relayRequest(ask: Ask): Promise<void> {
   if (ask.era === 'modern' && message.kind === 'request')
     visit.room.wire.checkHeaders(message, visit.arrival.headers, undefined);
   const seat = seatOf(errand);
-  if (message.method === 'initialize') judgeStart(seat, ask);
+  if (message.method === 'initialize') judgeLife(seat, message, lifeAction('agent_startup', errand));
   await carry(ask, seat, NO_HOLD, undefined, {});
-}
-
-/** A seat for what has no price of its own. */
-export function seatOf(errand: Errand): Seat {
-  const { visit, peer } = errand;
-  const bench = benchOf(errand, { ...quoteTool(undefined), priced: true, note: undefined }, NO_HOLD);
-  return { bench, room: visit.room, trail: visit.trail, server: peer.server.name };
-}
-
-function benchOf({ visit, principal }: Errand, quote: ReturnType<typeof quoteTool>, hold: Hold): Bench {
-  const { gate, noses, space, arrival, address, trail } = visit;
-  return {
-    gate,
-    noses,
-    principal,
-    space,
-    facts: callFacts(principal, arrival, address.endpoint, quote, hold.balances, trail.at),
-  };
-}
-
-function judgeStart(seat: Seat, { errand: { principal }, message }: Ask): void {
-  const target = {
-    agent: principal.agent.id,
-    human: principal.human?.id ?? null,
-    tenant: principal.tenant.id,
-    tools: [],
-  };
-  const start = { point: 'agent_startup' as const, tool: 'initialize', base: undefined, target, parts: [] };
-  judgeMessage({ ...seat, tool: undefined }, message, () => [start], seat.room.limits.request);
 }
 
 /** Only what somebody approved may be called; a hidden name that was guessed is denied like any other (mcp-plane.md 8). */
@@ -170,13 +145,14 @@ async function carry(
     gate.metrics.overhead(trail.elapsedMs() / 1000);
     const answer = await send(leg, 'POST', encoder.encode(message.doc.text), changes);
     served = answer.status < 300;
-    relayed = await relayAnswer(leg, answer, (response) => review(leg, response, answer));
+    relayed = await relayAnswer(leg, answer, (response, request) => review(leg, request, response, answer));
     trail.ending = relayed.ending;
   } catch (error) {
     served ||= !isUnreached(error);
     if (watch.halt.what) throw haltFault(watch.halt.what);
     if (visit.reply.gone.aborted) {
       trail.ending = 'client_left';
+      remember(leg);
       return;
     }
     trail.ending = endingOf(error, served);

@@ -8,9 +8,13 @@ import type { Reply } from '../reply.ts';
 import { refuse } from '../say.ts';
 import { Trail } from '../trail.ts';
 import { addressOf, type McpAddress } from './address.ts';
+import { errandFor } from './errand.ts';
+import { endSession, listen } from './listen.ts';
 import { post } from './post.ts';
 import type { McpRoom } from './room.ts';
 import { sayMcpRefusal } from './say-mcp.ts';
+import { legacySession } from './session.ts';
+import { refuseHalted } from './start-run.ts';
 import { principalIdOf, type Visit } from './visit.ts';
 
 /** What is known of a request while it is worked on, for whatever has to be said about it. */
@@ -71,9 +75,23 @@ async function serve(visit: Visit, body: Uint8Array, progress: Progress): Promis
   switch (visit.arrival.method) {
     case 'POST':
       return post(visit, body, progress);
+    case 'GET':
+    case 'DELETE':
+      return streamOrEnd(visit);
     default:
       throw new Fault('TG_METHOD', `\`${visit.arrival.method}\` is not served here; send messages by POST`);
   }
+}
+
+/** GET and DELETE belong to legacy sessions; a modern client has none (mcp-plane.md 4). */
+async function streamOrEnd(visit: Visit): Promise<void> {
+  const { arrival } = visit;
+  const version = arrival.headers['mcp-protocol-version'];
+  if (typeof version === 'string' && version >= '2026-07-28')
+    throw new Fault('TG_METHOD', 'there are no sessions in this protocol version; send messages by POST');
+  const errand = errandFor(visit, undefined, legacySession(visit));
+  refuseHalted(visit, errand.principal);
+  return arrival.method === 'GET' ? listen(errand) : endSession(errand);
 }
 
 /** A call the door itself refuses (too large, draining): said in this plane's tongue and recorded like every other. */

@@ -25,7 +25,7 @@ export interface Reviewed {
 }
 
 /** Turns an answer of the server into what its caller gets. Throws a Fault where it is withheld. */
-export type Review = (response: RpcMessage) => Promise<Reviewed>;
+export type Review = (response: RpcMessage, request: RpcMessage | undefined) => Promise<Reviewed>;
 
 /** Relays a server's answer, whatever its form. Throws a Fault where it cannot be passed on; `reply.started` tells how far it came. */
 export async function relayAnswer(leg: Leg, answer: McpAnswer, review: Review): Promise<Relayed> {
@@ -81,7 +81,7 @@ function refuseForeign({ errand }: Leg, answer: McpAnswer): never {
 async function relayJson(leg: Leg, answer: McpAnswer, bytes: Uint8Array, review: Review): Promise<Relayed> {
   const { trail, reply, gate } = leg.errand.visit;
   const response = readAnswer(leg, bytes);
-  const { message, headers } = await review(response);
+  const { message, headers } = await review(response, leg.request);
   const body = message === response ? bytes : new TextEncoder().encode(message.doc.text);
   trail.status = answer.status;
   trail.firstByteTicks = gate.clock.ticks();

@@ -46,7 +46,13 @@ export async function relayEvents(leg: Leg, answer: McpAnswer, review: Review): 
   }
   await open();
   reply.end();
+  if (!relayed) remember(leg);
   return relayed ?? { ending: 'completed', failed: leg.request !== undefined };
+}
+
+/** A legacy answer may still come, on a stream that goes on from here. */
+export function remember({ errand: { visit, session }, request, era }: Leg): void {
+  if (request && session && era === 'legacy') visit.room.unanswered.add(visit.principalId, session.handle, request);
 }
 
 interface Passed {
@@ -60,11 +66,12 @@ async function passEvent(leg: Leg, event: McpEvent, review: Review): Promise<Pas
   if (event.data === undefined || event.data === '') return { bytes: event.bytes };
   const message = readEvent(leg, event.data);
   if (message.kind === 'response') {
-    if (leg.request && message.id !== undefined && message.id !== leg.request.id) return stray(leg);
-    const passed = await review(message);
+    const request = requestOf(leg, message);
+    if (!request) return stray(leg);
+    const passed = await review(message, request);
     return {
       bytes: bytesOf(leg, event, message, passed.message),
-      relayed: answered(message, 200),
+      ...(request === leg.request && { relayed: answered(message, 200) }),
       headers: passed.headers,
     };
   }
@@ -78,6 +85,12 @@ async function passEvent(leg: Leg, event: McpEvent, review: Review): Promise<Pas
     return { bytes: passed && bytesOf(leg, event, message, passed) };
   }
   return notify(leg, event, message);
+}
+
+/** What an answer on this stream answers: the stream's own request, or one whose own stream ended before. */
+function requestOf({ request, errand: { visit, session } }: Leg, { id }: RpcMessage): RpcMessage | undefined {
+  if (request) return id === undefined || id === request.id ? request : undefined;
+  return session && id !== undefined ? visit.room.unanswered.find(visit.principalId, session.handle, id) : undefined;
 }
 
 function readEvent({ seat: { room } }: Leg, data: string): RpcMessage {

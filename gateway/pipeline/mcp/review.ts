@@ -11,8 +11,13 @@ import { sealSession } from './session.ts';
 const INTRODUCTIONS = new Set(['initialize', 'server/discover']);
 
 /** Reviews an answer to a leg's request: pins, lists, verdicts. Throws a Fault where it is withheld. */
-export async function review(leg: Leg, response: RpcMessage, answer: McpAnswer): Promise<Reviewed> {
-  const { request, seat } = leg;
+export async function review(
+  leg: Leg,
+  request: RpcMessage | undefined,
+  response: RpcMessage,
+  answer: McpAnswer,
+): Promise<Reviewed> {
+  const { seat } = leg;
   if (!request) return { message: response };
   const listed = INTRODUCTIONS.has(request.method)
     ? await reviewInstructions(leg, response)

@@ -6,6 +6,7 @@ import type { Pins } from '../../ports/pins.ts';
 import type { Sealer } from '../../ports/sealer.ts';
 import type { IdleRuns } from './idle-runs.ts';
 import type { PendingRequests } from './pending-requests.ts';
+import type { UnansweredCalls } from './unanswered-calls.ts';
 
 /** An upstream MCP server with what the configuration says of it. */
 export interface McpPeer {
@@ -33,6 +34,7 @@ export interface McpRoom {
   readonly sealer: Sealer;
   readonly access: McpAccess;
   readonly pending: PendingRequests;
+  readonly unanswered: UnansweredCalls;
   readonly idleRuns: IdleRuns;
   readonly limits: McpLimits;
 }

@@ -1,5 +1,6 @@
 import { Fault } from '../../domain/fault.ts';
 import type { RpcMessage } from '../../ports/mcp-wire.ts';
+import { refusalForServer } from './client-answer.ts';
 import { judgeMessage } from './judge-message.ts';
 import { drop, type Leg, send } from './leg.ts';
 
@@ -29,11 +30,8 @@ export async function fromServer(leg: Leg, message: RpcMessage): Promise<RpcMess
 
 /** Tells the server that its request was denied: a sampling or roots request fails, a question to the person is declined. */
 async function answerServer(leg: Leg, message: RpcMessage, fault: Fault): Promise<void> {
-  const { wire } = leg.seat.room;
-  const body =
-    message.method === 'elicitation/create'
-      ? `{"jsonrpc":"2.0","id":${message.id},"result":{"action":"decline"}}`
-      : wire.say({ fault, id: message.id, asResult: false, era: 'legacy', call: leg.errand.visit.trail.id });
+  const { room } = leg.seat;
+  const body = refusalForServer(room, message.method, message.id ?? '', fault, leg.errand.visit.trail.id);
   const answer = await send(leg, 'POST', new TextEncoder().encode(body), { 'content-type': 'application/json' });
   await drop(answer);
 }

@@ -11,7 +11,7 @@ const unknown = (): RpcFault =>
   });
 
 /** The session a legacy request shows; undefined: none. Throws an RpcFault (404) for one that is not this caller's. */
-export function openSession({ room, gate, arrival, principalId, address }: Visit): OpenSession | undefined {
+function openSession({ room, gate, arrival, principalId, address }: Visit): OpenSession | undefined {
   const handle = arrival.headers['mcp-session-id'];
   if (handle === undefined) return undefined;
   if (typeof handle !== 'string') throw unknown();
@@ -40,8 +40,16 @@ export function sealSession(
   return room.sealer.seal('session', principalId, address.server ?? '', value, until);
 }
 
+/** The session of a legacy request, its version checked against its header. Throws an RpcFault. */
+export function legacySession(visit: Visit): OpenSession | undefined {
+  const session = openSession(visit);
+  const version = visit.arrival.headers['mcp-protocol-version'];
+  checkVersion(session, typeof version === 'string' ? version : undefined);
+  return session;
+}
+
 /** The version header names the negotiated version or is left out. Throws an RpcFault (400). */
-export function checkVersion(session: OpenSession | undefined, header: string | undefined): void {
+function checkVersion(session: OpenSession | undefined, header: string | undefined): void {
   if (!session || session.version === '' || header === undefined || header === session.version) return;
   throw new RpcFault(
     RPC.invalidRequest,

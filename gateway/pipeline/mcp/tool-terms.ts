@@ -39,6 +39,17 @@ export function quoteTool(price: ToolPrice | undefined): Quote {
   };
 }
 
+/** What costs nothing here: lists, notifications, answers. */
+export const NO_PRICE: Quote = {
+  priced: true,
+  bounded: true,
+  max: NOTHING,
+  fixed: NOTHING,
+  perOutputToken: pico(0n),
+  outputCap: 0,
+  inputTokens: 0,
+};
+
 /** What rules may read of a price. */
 export const priceUsd = (price: ToolPrice | undefined): number | undefined =>
   price?.bounded ? nanoToNumber(price.amount) : undefined;

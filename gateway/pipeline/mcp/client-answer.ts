@@ -1,0 +1,51 @@
+import { Fault } from '../../domain/fault.ts';
+import { RPC, RpcFault } from '../../domain/rpc-fault.ts';
+import type { RpcMessage } from '../../ports/mcp-wire.ts';
+import { judgeMessage } from './judge-message.ts';
+import { type Leg, send, watchLeg } from './leg.ts';
+import type { Pending } from './pending-requests.ts';
+import { relayAnswer } from './relay-answer.ts';
+import { seatOf } from './seat.ts';
+import type { Errand } from './visit.ts';
+
+/** A legacy client's answer to a request of its server: judged, and passed on only where that request is waiting for it. */
+export async function passAnswer(errand: Errand, message: RpcMessage): Promise<void> {
+  const { visit, session } = errand;
+  const { room, principalId, gate, trail } = visit;
+  const pending = room.pending.take(principalId, session?.handle ?? '', message.id ?? '', gate.clock.now());
+  if (!pending) throw new RpcFault(RPC.invalidRequest, 'this answers no request that is waiting here');
+  const seat = seatOf(errand);
+  const watch = watchLeg(errand);
+  const leg: Leg = { errand, seat, request: undefined, era: 'legacy', signal: watch.signal };
+  try {
+    const body = judged(leg, message, pending);
+    const answer = await send(leg, 'POST', new TextEncoder().encode(body));
+    const relayed = await relayAnswer(leg, answer, async (response) => ({ message: response }));
+    trail.ending = relayed.ending;
+  } finally {
+    watch.close();
+  }
+}
+
+/** The answer as the server may have it; what is denied reaches it as a refusal of its own kind. */
+function judged({ seat, errand }: Leg, message: RpcMessage, pending: Pending): string {
+  const { room } = seat;
+  try {
+    return judgeMessage(seat, message, room.wire.asked, room.limits.request).message.doc.text;
+  } catch (error) {
+    if (!(error instanceof Fault) || error.code !== 'TG_POLICY_DENIED' || message.id === undefined) throw error;
+    return refusalForServer(room, pending.method, message.id, error, errand.visit.trail.id);
+  }
+}
+
+/** What a server hears in the place of an answer it may not have: a question to the person is declined, everything else fails. */
+export function refusalForServer(
+  room: Errand['visit']['room'],
+  method: string,
+  id: string,
+  fault: Fault,
+  call: string,
+): string {
+  if (method === 'elicitation/create') return `{"jsonrpc":"2.0","id":${id},"result":{"action":"decline"}}`;
+  return room.wire.say({ fault, id, asResult: false, era: 'legacy', call });
+}

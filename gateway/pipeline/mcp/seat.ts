@@ -1,0 +1,37 @@
+import type { Quote } from '../../domain/pricing.ts';
+import { callFacts } from '../facts.ts';
+import type { Bench } from '../judgement.ts';
+import type { Hold } from '../reserve.ts';
+import type { Seat } from './judge-message.ts';
+import { NO_HOLD, NO_PRICE } from './tool-terms.ts';
+import type { Errand } from './visit.ts';
+
+/** What judging one call's actions needs. */
+export function benchOf({ visit, principal }: Errand, quote: Quote, hold: Hold): Bench {
+  const { gate, noses, space, arrival, address, trail } = visit;
+  return {
+    gate,
+    noses,
+    principal,
+    space,
+    facts: callFacts(principal, arrival, address.endpoint, quote, hold.balances, trail.at),
+  };
+}
+
+/** A seat for what has no price of its own. */
+export function seatOf(errand: Errand): Seat {
+  const { visit, peer } = errand;
+  const bench = benchOf(errand, NO_PRICE, NO_HOLD);
+  return { bench, room: visit.room, trail: visit.trail, server: peer.server.name };
+}
+
+/** Judges the beginning or the end of an agent's work (actions.md 1). Throws a Fault (`TG_POLICY_DENIED`). */
+export function lifeAction(point: 'agent_startup' | 'agent_shutdown', { principal }: Errand) {
+  const target = {
+    agent: principal.agent.id,
+    human: principal.human?.id ?? null,
+    tenant: principal.tenant.id,
+    tools: [],
+  };
+  return { point, tool: '', base: undefined, target, parts: [] };
+}
