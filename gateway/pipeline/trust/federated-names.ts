@@ -20,7 +20,8 @@ export interface NameProblem {
 const SEPARATOR = '__';
 /** What every provider of models takes as a tool's name. */
 const EXPOSED = /^[A-Za-z0-9_-]{1,64}$/;
-const UP = /(?:^|[/\\])(?:\.|%2e){2}(?:[/\\?#]|%2f|%5c|$)/i;
+/** A step up in a path, however it is encoded: what lies below a prefix as text must lie below it as a path. */
+const UP = /(?:^|[/\\]|%(?:25)*(?:2f|5c))(?:\.|%(?:25)*2e){2}(?:[/\\?#]|%(?:25)*(?:2f|5c)|$)/i;
 
 const serverOf = (exposed: string): string | undefined => {
   const at = exposed.indexOf(SEPARATOR);
