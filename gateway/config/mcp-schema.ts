@@ -66,6 +66,8 @@ const issuer = z.strictObject({
   /** absent: read from the issuer's metadata */
   jwks_uri: webUrl.optional(),
   algorithms: z.array(z.string().min(1)).min(1).default(['RS256', 'ES256', 'EdDSA']),
+  /** further `aud` values that mean this gate, for issuers that cannot name a resource (RFC 8707) */
+  audiences: z.array(z.string().min(1)).default([]),
   /** claims that name tenant, human and agent */
   tenant_claim: z.string().min(1).optional(),
   human_claim: z.string().min(1).default('sub'),

@@ -128,12 +128,14 @@ export function attribute(caller: Caller, arrival: Arrival, path: PathLabels, bo
   ];
   const agent = agents[0] ?? { id: 'unnamed', source: 'none', assurance: 'inferred' as const };
   const run = runs[0] ?? inferredRun(body);
+  const tags = tagsOf(headers);
   return {
     tenant: caller.tenant,
     ...(humans[0] && { human: humans[0] }),
     agent,
     ...(caller.key !== undefined && { key: caller.key }),
     run,
+    ...(tags.length > 0 && { tags }),
     // only explicit labels can contradict each other; a session header below a run label is no conflict
     conflicts: [
       ...losers(
@@ -149,6 +151,21 @@ export function attribute(caller: Caller, arrival: Arrival, path: PathLabels, bo
     ],
   };
 }
+
+const MOST_TAGS = 8;
+
+/** What `x-tollgate-tags` lists, each once: the call counts against the budgets and rates of scope `tag`. */
+function tagsOf(headers: Headers): readonly string[] {
+  const text = headerValue(headers, 'x-tollgate-tags');
+  if (text === undefined) return [];
+  const tags = new Set(text.split(',').flatMap((tag) => (tag.trim() === '' ? [] : [safeTag(tag.trim())])));
+  if (tags.size > MOST_TAGS)
+    throw new Fault('TG_BAD_REQUEST', `header \`x-tollgate-tags\` names ${tags.size} tags; send at most ${MOST_TAGS}`);
+  return [...tags];
+}
+
+const SAFE_TAG = /^[A-Za-z0-9._:=-]{1,128}$/;
+const safeTag = (tag: string): string => (SAFE_TAG.test(tag) ? tag : safeId(tag));
 
 function inferredRun(body: BodyNames): Named {
   const known = body.infer();
