@@ -1,6 +1,6 @@
 import type { FaultCode } from '../domain/fault.ts';
 import type { Ending } from '../domain/receipt.ts';
-import type { Saying, StreamReader } from '../ports/dialect.ts';
+import type { Frame, Saying, StreamReader } from '../ports/dialect.ts';
 import { keepLease } from './carry.ts';
 import type { ChargeTerms } from './charge.ts';
 import { remember, seal, settle, type Turn } from './conclude.ts';
@@ -34,6 +34,8 @@ export interface Taken {
   readonly cut?: Saying | undefined;
 }
 
+const NOTHING: Taken = { out: [] };
+
 /** One response of a socket, from its write-ahead line to its receipt. */
 export class SocketCall {
   readonly lane: string;
@@ -46,6 +48,8 @@ export class SocketCall {
   #closed = false;
   #cut: FaultCode | undefined;
   #ended: Promise<void> | undefined;
+  /** nobody waits for its review any more */
+  readonly #gone = new AbortController();
 
   constructor(call: CallTerms) {
     this.#call = call;
@@ -72,20 +76,15 @@ export class SocketCall {
   }
 
   /** Reads one message of this response. Never throws for what the provider sent. */
-  take(message: Uint8Array): Taken {
-    const { reader, trail, gate } = this.#call;
+  async take(message: Uint8Array): Promise<Taken> {
+    const { reader, trail, gate, hearing } = this.#call;
     this.#begun = true;
     try {
       const frames = reader.push(message);
-      if (this.#cut !== undefined) return { out: [] };
+      if (this.#cut !== undefined) return NOTHING;
       trail.firstByteTicks ??= gate.clock.ticks();
-      const out = this.#stream.review.take(frames);
-      if (this.over && !this.#closed && !this.#stream.review.refused) {
-        this.#close();
-        if (!this.#stream.denied) out.push(...this.#stream.review.end());
-      }
-      const withheld = this.#stream.denied !== undefined || this.#stream.review.refused;
-      return withheld ? this.#stop(out, cutFor(this.#stream.denied)) : { out };
+      if (hearing.bench.noses.asks) await this.#stream.ask(frames, this.over, this.#gone.signal);
+      return this.#review(frames);
     } catch (error) {
       return this.#stop([], cutOf(gate, trail, error));
     }
@@ -104,6 +103,17 @@ export class SocketCall {
   async refused(sealed?: (done: Promise<void>) => void): Promise<void> {
     this.#ended ??= this.#end(NOT_SERVED, sealed);
     await this.#ended;
+  }
+
+  #review(frames: readonly Frame[]): Taken {
+    const { review } = this.#stream;
+    const out = review.take(frames);
+    if (this.over && !this.#closed && !review.refused) {
+      this.#close();
+      if (!this.#stream.denied) out.push(...review.end());
+    }
+    const withheld = this.#stream.denied !== undefined || review.refused;
+    return withheld ? this.#stop(out, cutFor(this.#stream.denied)) : { out };
   }
 
   #stop(out: readonly Uint8Array[], cut: Saying): Taken {
@@ -143,6 +153,7 @@ export class SocketCall {
   async #end(outcome: Outcome, sealed: ((done: Promise<void>) => void) | undefined): Promise<void> {
     const { gate, trail, hold, terms, turn } = this.#call;
     this.#stopLease();
+    this.#gone.abort();
     trail.ending = outcome.ending;
     const charged = await settle(gate, trail, hold, terms, outcome);
     remember(gate, turn, outcome, charged);

@@ -1,9 +1,9 @@
-import type { Reading } from '../ports/dialect.ts';
 import type { JudgedAction } from '../domain/receipt.ts';
+import type { Reading } from '../ports/dialect.ts';
 import type { SpokenBody } from '../ports/socket-language.ts';
 import { accountsOf } from './accounts.ts';
 import { seal } from './conclude.ts';
-import { type Decision, decide, type Plea } from './decide.ts';
+import { type Decision, decide, decideAsking, type Plea } from './decide.ts';
 import { callFacts } from './facts.ts';
 import { digestOf } from './identities.ts';
 import { refuse } from './say.ts';
@@ -43,7 +43,8 @@ export async function judgeContext(line: Line, body: SpokenBody, raw: Uint8Array
       granted: quote.max,
       record: (action) => heard.push(action),
     };
-    const decision = decide({ gate, noses: line.noses, principal, space, facts }, plea);
+    const bench = { gate, noses: line.noses, principal, space, facts };
+    const decision = line.noses.asks ? await decideAsking(bench, plea) : decide(bench, plea);
     line.heard.push(...heard.slice(0, MOST_WAITING - line.heard.length));
     return { text: textOf(body, decision), reading: decision.reading };
   } catch (error) {

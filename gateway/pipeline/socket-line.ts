@@ -1,7 +1,7 @@
-import type { JudgedAction } from '../domain/receipt.ts';
-import type { Arrival, Caller } from '../ports/identity.ts';
 import type { Principal } from '../domain/principal.ts';
+import type { JudgedAction } from '../domain/receipt.ts';
 import type { Reading } from '../ports/dialect.ts';
+import type { Arrival, Caller } from '../ports/identity.ts';
 import type { RunSpace } from '../ports/runs.ts';
 import type { SocketSession } from '../ports/socket-language.ts';
 import type { SocketClaim } from './claim.ts';

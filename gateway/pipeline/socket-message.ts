@@ -9,7 +9,10 @@ const strict = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 /** A client's message as strict JSON. Throws a Fault (`TG_BAD_REQUEST`) that says what is wrong with it. */
 export function clientMessage({ bytes, binary }: SocketMessage): JsonText {
   if (binary)
-    throw new Fault('TG_BAD_REQUEST', 'binary messages are not read on this socket; send JSON as text, sound as base64');
+    throw new Fault(
+      'TG_BAD_REQUEST',
+      'binary messages are not read on this socket; send JSON as text, sound as base64',
+    );
   try {
     const doc = requireObject(parseStrict(strict.decode(bytes)));
     if (holdsHalfCharacter(doc))
@@ -20,7 +23,11 @@ export function clientMessage({ bytes, binary }: SocketMessage): JsonText {
     return doc;
   } catch (error) {
     if (error instanceof JsonFault)
-      throw new Fault('TG_BAD_REQUEST', `the message cannot be accepted: ${error.message} (at character ${error.at})`, error);
+      throw new Fault(
+        'TG_BAD_REQUEST',
+        `the message cannot be accepted: ${error.message} (at character ${error.at})`,
+        error,
+      );
     if (error instanceof TypeError) throw new Fault('TG_BAD_REQUEST', 'the message is not valid UTF-8', error);
     throw error;
   }

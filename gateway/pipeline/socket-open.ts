@@ -4,7 +4,7 @@ import type { Reading } from '../ports/dialect.ts';
 import type { SpokenBody } from '../ports/socket-language.ts';
 import { accountsOf } from './accounts.ts';
 import { begin, release, seal } from './conclude.ts';
-import { type Decision, decide } from './decide.ts';
+import { type Decision, decide, decideAsking } from './decide.ts';
 import { enter, held, termsOf } from './exchange.ts';
 import { callFacts } from './facts.ts';
 import type { Gateway } from './gateway.ts';
@@ -106,7 +106,12 @@ async function beats(line: Line, gate: Gateway, trail: Trail, ask: Ask, unasked:
     clientId,
   });
   line.speakers.set(`${space.tenant}/${space.key}/${principal.run.id}`, speaker);
-  return { call, text: decision && textOf(body, decision), reading: carried, ...(refusal !== undefined && { refusal }) };
+  return {
+    call,
+    text: decision && textOf(body, decision),
+    reading: carried,
+    ...(refusal !== undefined && { refusal }),
+  };
 }
 
 async function judgedCall(line: Line, gate: Gateway, trail: Trail, ask: Ask, unasked: boolean): Promise<Judged> {
@@ -133,7 +138,7 @@ async function judgedCall(line: Line, gate: Gateway, trail: Trail, ask: Ask, una
     holds = true;
     const bench = benchOf();
     const plea = { ...pleaOf(line, body, raw), first: ticket.first, quote, granted: hold.amount, record: trail.record };
-    const decision = decide(bench, plea);
+    const decision = line.noses.asks ? await decideAsking(bench, plea) : decide(bench, plea);
     const edited = decision.reading !== reading;
     const after = edited ? gate.cashier.quote(provider, decision.reading.bound, trail.at, true) : quote;
     if (hold.amount < quote.max) trail.clampedTo = decision.reading.bound.outputCap;
@@ -146,7 +151,8 @@ async function judgedCall(line: Line, gate: Gateway, trail: Trail, ask: Ask, una
     }
     trail.principal = speaker.principal;
     // what was not held is charged on the same accounts
-    if (!holds) hold = { ...hold, accounts: accountsOf(gate.budgets, speaker.principal, trail.at, { model: reading.model }) };
+    if (!holds)
+      hold = { ...hold, accounts: accountsOf(gate.budgets, speaker.principal, trail.at, { model: reading.model }) };
     return { speaker, bench: benchOf(), hold, quote, requestHash, refusal: error };
   }
 }

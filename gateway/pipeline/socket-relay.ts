@@ -4,7 +4,6 @@ import type { Ending } from '../domain/receipt.ts';
 import type { Saying } from '../ports/dialect.ts';
 import type { SocketEnd, SocketEnding, SocketMessage } from '../ports/socket.ts';
 import type { ServerEvent } from '../ports/socket-language.ts';
-import { chargeSide } from './socket-side.ts';
 import { SocketAsking } from './socket-asking.ts';
 import { SocketBook } from './socket-book.ts';
 import type { SocketCall } from './socket-call.ts';
@@ -12,6 +11,7 @@ import { sayingOf } from './socket-cut.ts';
 import type { Line } from './socket-line.ts';
 import { providerMessage } from './socket-message.ts';
 import { openUnasked } from './socket-open.ts';
+import { chargeSide } from './socket-side.ts';
 import { GOING, type Stop } from './socket-stop.ts';
 
 /** Stands between messages that take one message's place (ports/socket-language.ts). */
@@ -60,7 +60,11 @@ export class SocketRelay {
     if (stop.saying) void this.#client.send(this.#line.session.error(stop.saying, {}));
     this.#client.close(stop.code, stop.reason);
     this.#upstream.close(stop.code === 1008 ? 1000 : stop.code, '');
-    if (cutAfterMs !== undefined) setTimeout(() => this.#client.cut(), cutAfterMs).unref();
+    if (cutAfterMs !== undefined)
+      setTimeout(() => {
+        this.#client.cut();
+        this.#upstream.cut();
+      }, cutAfterMs).unref();
     this.#ending = Promise.all(this.#book.open.map((call) => this.#end(call, stop.ending, stop.saying)));
   }
 
@@ -109,7 +113,7 @@ export class SocketRelay {
   async #respond(response: string, event: ServerEvent, body: JsonObject, message: SocketMessage): Promise<void> {
     const call = this.#book.find(response) ?? (await this.#begin(response, event, body, message));
     if (this.#stopped) return;
-    const { out, cut } = call.take(message.bytes);
+    const { out, cut } = await call.take(message.bytes);
     if (call.over && !call.ended) await call.end(undefined, this.#seals);
     for (const bytes of out) await this.#send(bytes);
     if (cut) await this.#refuse(cut, response, call.lane, call.over);

@@ -25,6 +25,7 @@ export function socketEnd(socket: WebSocket, pingMs = PING_MS): SocketEnd {
   const queue: SocketMessage[] = [];
   let wake: (() => void) | undefined;
   let over = false;
+  let leaving = false;
   const closed = new Promise<SocketEnding>((resolve) => {
     socket.once('close', (code, reason) => {
       over = true;
@@ -35,6 +36,7 @@ export function socketEnd(socket: WebSocket, pingMs = PING_MS): SocketEnd {
   // what went wrong is told by the close that follows
   socket.on('error', () => undefined);
   socket.on('message', (data: Buffer, binary) => {
+    if (leaving) return;
     queue.push({ bytes: data, binary });
     socket.pause();
     wake?.();
@@ -49,7 +51,9 @@ export function socketEnd(socket: WebSocket, pingMs = PING_MS): SocketEnd {
       return socket.bufferedAmount > HIGH_WATER ? Promise.race([written, closed.then(() => undefined)]) : undefined;
     },
     close(code, reason) {
-      if (over) return;
+      if (over || leaving) return;
+      leaving = true;
+      queue.length = 0;
       socket.resume();
       socket.close(SENDABLE(code) ? code : 1011, fitting(reason));
       setTimeout(() => socket.terminate(), GOODBYE_MS).unref();

@@ -194,7 +194,7 @@ describe('what the door makes of unusual requests', () => {
     await open(answer());
     const raw = rawConnection(gate.url);
     raw.socket.write(
-      `GET ${PATH} HTTP/1.1\r\nhost: gate\r\nconnection: upgrade\r\nupgrade: websocket\r\nsec-websocket-key: x\r\nsec-websocket-version: 13\r\n\r\n`,
+      `GET ${PATH} HTTP/1.1\r\nhost: gate\r\nconnection: upgrade\r\nupgrade: websocket\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\nsec-websocket-version: 13\r\n\r\n`,
     );
     await raw.closed;
     expect(raw.text()).toMatch(/^HTTP\/1.1 501 .*"code":"TG_UPGRADE_REFUSED"/s);
