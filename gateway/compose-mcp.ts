@@ -12,6 +12,7 @@ import { PendingRequests } from './pipeline/mcp/pending-requests.ts';
 import type { McpLimits, McpPeer, McpRoom } from './pipeline/mcp/room.ts';
 import { UnansweredCalls } from './pipeline/mcp/unanswered-calls.ts';
 import { createNames, nameProblems } from './pipeline/trust/federated-names.ts';
+import { Flights } from './pipeline/trust/flights.ts';
 import { PinKeeper } from './pipeline/trust/pin-keeper.ts';
 import type { McpServer } from './ports/mcp-server.ts';
 import type { EmbeddedPins } from './stores/embedded/pins.ts';
@@ -56,13 +57,14 @@ export function openMcp(
     pins: new PinKeeper({
       lock: new FilePinLock(resolve(config.folder, mcp.pins.file), parts.clock),
       store: parts.pins,
-      detectors,
+      detectors: detectors.filter(({ name }) => name === 'injection'),
       mode: mcp.pins.mode,
       maxAgeMs: mcp.pins.max_age_s * 1000,
       clock: parts.clock,
       log: parts.log,
       note: (name, detail) => event(parts, name, detail),
     }),
+    refreshes: new Flights(),
     sealer: createSealer(sealSecrets(mcp.seal_keys, config.state)),
     access: openAccess(parts),
     pending: new PendingRequests(),

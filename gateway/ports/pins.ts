@@ -49,6 +49,8 @@ export interface Pins {
   review(seen: ListSeen): Promise<readonly Standing[]>;
   /** Where a definition stands now. */
   standing(server: string, kind: PinKind, name: string): Promise<Standing>;
+  /** When the whole list of a server last passed; 0 where it has not since the start. A name that it did not show is not asked for again. */
+  listedAt(server: string, kind: PinKind): EpochMs;
   /** Milliseconds after which the corridor asks the server for its list again before it lets a call through. */
   readonly maxAgeMs: number;
   /** Called after every change of a standing: reviewed, quarantined, approved, lock file read again. Returns how to stop. */

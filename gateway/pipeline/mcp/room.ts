@@ -4,6 +4,7 @@ import type { McpServer } from '../../ports/mcp-server.ts';
 import type { McpWire, WireBounds } from '../../ports/mcp-wire.ts';
 import type { Pins } from '../../ports/pins.ts';
 import type { Sealer } from '../../ports/sealer.ts';
+import type { Flights } from '../trust/flights.ts';
 import type { IdleRuns } from './idle-runs.ts';
 import type { PendingRequests } from './pending-requests.ts';
 import type { UnansweredCalls } from './unanswered-calls.ts';
@@ -31,6 +32,8 @@ export interface McpRoom {
   readonly peers: ReadonlyMap<string, McpPeer>;
   readonly names: McpNames;
   readonly pins: Pins;
+  /** lists that are being asked for on the gate's own account, by server and kind */
+  readonly refreshes: Flights;
   readonly sealer: Sealer;
   readonly access: McpAccess;
   readonly pending: PendingRequests;

@@ -23,14 +23,16 @@ export async function standingOf(ask: Ask): Promise<Standing | undefined> {
   if (!list || name === undefined) return undefined;
   const { pins } = visit.room;
   const find = (): Promise<Standing> => pins.standing(peer.server.name, list.pinned, name);
+  const isStale = (standing: Standing): boolean => {
+    const seenAt = standing.state === 'approved' ? standing.seenAt : pins.listedAt(peer.server.name, list.pinned);
+    const waits = standing.state === 'waiting' || standing.state === 'quarantined';
+    return !waits && visit.gate.clock.now() - seenAt > pins.maxAgeMs;
+  };
   const standing = await find();
-  if (!isStale(standing, visit.gate.clock.now(), pins.maxAgeMs)) return standing;
-  await refreshed(ask, list);
+  if (!isStale(standing)) return standing;
+  await visit.room.refreshes.join(`${peer.server.name} ${list.pinned}`, () => refreshed(ask, list));
   return find();
 }
-
-const isStale = (standing: Standing, now: number, maxAgeMs: number): boolean =>
-  standing.state === 'unknown' || (standing.state === 'approved' && now - standing.seenAt > maxAgeMs);
 
 async function refreshed({ errand, message, era }: Ask, list: Pinned): Promise<void> {
   const { visit, peer } = errand;
