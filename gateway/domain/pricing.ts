@@ -22,6 +22,10 @@ export interface RequestBound {
   readonly serverTools: readonly { readonly fee: string; readonly maxUses?: number | undefined }[];
   /** measured units that the request shows and a model may be billed by: fee name → most of them (`second`, `character`) */
   readonly units?: Readonly<Record<string, number>> | undefined;
+  /** hours that the input is asked to be kept (`cache_storage`, by the token-hour) */
+  readonly storedHours?: number | undefined;
+  /** it works on whatever model an earlier call named: bounded by the dearest one, and so priced */
+  readonly anyModel?: boolean | undefined;
   /** the provider charges nothing for it, whatever it holds */
   readonly free?: boolean | undefined;
 }

@@ -29,13 +29,13 @@ export function quoteFor(
     .candidates(provider)
     .map((candidate) => quoteAt(catalogue, provider, candidate, bound, at, strict));
   return assemble({
-    priced: false,
+    priced: bound.anyModel === true,
     bounded: quotes.every(({ bounded }) => bounded),
     fixed: nano(dearest(quotes.map(({ fixed }) => fixed)) ?? 0n),
     perOutputToken: pico(dearest(quotes.map(({ perOutputToken }) => perOutputToken)) ?? 0n),
     outputCap: Math.max(...quotes.map(({ outputCap }) => outputCap)),
     inputTokens: Math.max(...quotes.map(({ inputTokens }) => inputTokens)),
-    note: `\`${bound.model}\` has no price at \`${provider}\`; add a row to its price file`,
+    ...(!bound.anyModel && { note: `\`${bound.model}\` has no price at \`${provider}\`; add a row to its price file` }),
   });
 }
 
@@ -102,11 +102,16 @@ function quoteAt(
     (sum, [unit, count]) => sum + (model.fees.get(unit) ?? 0n) * BigInt(whole(count)),
     0n,
   );
+  const stored = BigInt(Math.ceil(whole(bound.storedHours === undefined ? 0 : prompt * bound.storedHours)));
+  const storage =
+    stored === 0n
+      ? 0n
+      : stored * (model.fees.get('cache_storage') ?? dearestFee(catalogue, provider, 'cache_storage').amount);
   const endless = bound.serverTools.filter((tool) => usesOf(tool) === undefined).map(({ fee }) => `\`${fee}\``);
   return assemble({
     priced: true,
     bounded: endless.length === 0,
-    fixed: picoToNano(pico(divideUp(input * BigInt(inputTokens), SCALE) + fees + units)),
+    fixed: picoToNano(pico(divideUp(input * BigInt(inputTokens), SCALE) + fees + units + storage)),
     perOutputToken: pico(divideUp(rate([...OUTPUT_LEAVES]) * BigInt(Math.max(whole(bound.choices), 1)), SCALE)),
     outputCap: Number.isFinite(bound.outputCap) ? whole(bound.outputCap) : model.maxOutput,
     inputTokens,

@@ -10,9 +10,13 @@ import { serverToolName, serverTools } from './server-tools.ts';
 
 /** Reads a generateContent request. Throws a Fault (`TG_BAD_REQUEST`) that names the field the gate cannot rely on. */
 export function readRequest(doc: JsonText, bytes: number, headers: Headers, path: string | undefined): Reading {
+  return readContents(doc, bytes, headers, routeOf(path, headers));
+}
+
+/** The same where the route is known. */
+export function readContents(doc: JsonText, bytes: number, headers: Headers, route: Route): Reading {
   const body = doc.value;
   if (!isObject(body)) throw badRequest('body', 'must be a JSON object');
-  const route = routeOf(path, headers);
   const conversation = readConversation(body);
   const config = optionalObject(body, 'generationConfig', '');
   const place = `/${config?.name ?? 'generationConfig'}`;
