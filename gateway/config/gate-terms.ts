@@ -1,15 +1,21 @@
-import type { Budget } from '../domain/budget.ts';
+import type { Budget, Rate } from '../domain/budget.ts';
 import type { Destination } from '../pipeline/gateway.ts';
 import type { Dialect } from '../ports/dialect.ts';
 import type { LoadedConfig } from './load.ts';
 
-/** A budget as the corridor knows it. */
-export const budgetOf = ({ scope, window, limit_usd, match }: LoadedConfig['budgets'][number]): Budget => ({
-  scope,
-  window,
-  limit: limit_usd as Budget['limit'],
-  match,
-});
+/** The limits of money among those configured, as the corridor knows them. */
+export const budgetsOf = ({ budgets }: LoadedConfig): Budget[] =>
+  budgets.flatMap(({ scope, window = 'total', limit_usd, match }) =>
+    limit_usd === undefined ? [] : [{ scope, window, limit: limit_usd as Budget['limit'], match }],
+  );
+
+/** The limits of requests and tokens among those configured; a rate without a window is one per minute. */
+export const ratesOf = ({ budgets }: LoadedConfig): Rate[] =>
+  budgets.flatMap(({ scope, window = 'minute', limit_requests, limit_tokens, match }) => {
+    const limit = limit_requests ?? limit_tokens;
+    if (limit === undefined || window === 'total') return [];
+    return [{ scope, window, unit: limit_requests === undefined ? 'tokens' : 'requests', limit, match }];
+  });
 
 /** Where calls may go, each with the dialects it speaks; names of dialects are known to be right. */
 export function destinationsOf(config: LoadedConfig, all: readonly Dialect[]): Map<string, Destination> {

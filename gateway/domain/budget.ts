@@ -1,6 +1,6 @@
 import type { EpochMs, Nano } from './scalars.ts';
 
-export const SCOPES = ['run', 'agent', 'human', 'key', 'tenant'] as const;
+export const SCOPES = ['run', 'agent', 'human', 'key', 'tenant', 'model', 'tool', 'tag'] as const;
 export type Scope = (typeof SCOPES)[number];
 
 export const WINDOWS = ['minute', 'hour', 'day', 'month', 'total'] as const;
@@ -14,6 +14,28 @@ export interface Budget {
   /** only members whose id matches this glob */
   readonly match?: string | undefined;
 }
+
+export const RATE_UNITS = ['requests', 'tokens'] as const;
+export type RateUnit = (typeof RATE_UNITS)[number];
+
+/** One configured rate: at most `limit` in any stretch of time as long as the window, for every member of its scope separately. */
+export interface Rate {
+  readonly scope: Scope;
+  readonly window: Exclude<WindowKind, 'total'>;
+  readonly unit: RateUnit;
+  readonly limit: number;
+  readonly match?: string | undefined;
+}
+
+const DAY_MS = 86_400_000;
+
+/** How long a rate looks back, in ms; a month is 30 days. */
+export const RATE_MS: Readonly<Record<Rate['window'], number>> = {
+  minute: 60_000,
+  hour: 3_600_000,
+  day: DAY_MS,
+  month: 30 * DAY_MS,
+};
 
 /** Where an account's window begins and ends (UTC); `total` never ends. */
 export interface Window {

@@ -5,6 +5,7 @@ export const FAULTS = {
   TG_UNKNOWN_ROUTE: { status: 404, blame: 'caller' },
   TG_METHOD: { status: 405, blame: 'caller' },
   TG_UPGRADE_REFUSED: { status: 501, blame: 'gate' },
+  TG_UPGRADE_REQUIRED: { status: 426, blame: 'caller' },
   TG_NO_KEY: { status: 401, blame: 'caller' },
   TG_BAD_KEY: { status: 401, blame: 'caller' },
   TG_MEDIA_TYPE: { status: 415, blame: 'caller' },
@@ -13,6 +14,7 @@ export const FAULTS = {
   TG_UNKNOWN_SESSION: { status: 404, blame: 'caller' },
   TG_POLICY_DENIED: { status: 403, blame: 'policy' },
   TG_BUDGET_EXCEEDED: { status: 402, blame: 'policy' },
+  TG_RATE_LIMITED: { status: 429, blame: 'policy' },
   TG_KEYS_UNAVAILABLE: { status: 503, blame: 'gate' },
   TG_LEDGER_UNAVAILABLE: { status: 503, blame: 'gate' },
   TG_RECORD_UNAVAILABLE: { status: 503, blame: 'gate' },
@@ -34,12 +36,14 @@ export class Fault extends Error {
   /** the rule or budget behind a denial, `<bundle>/<rule>` */
   readonly rule?: string | undefined;
   readonly reason?: string | undefined;
+  /** when it is worth asking again; absent: nobody knows, or never */
+  readonly retryAfterS?: number | undefined;
 
   constructor(
     code: FaultCode,
     message: string,
     cause?: unknown,
-    denial?: { rule?: string | undefined; reason?: string | undefined },
+    denial?: { rule?: string | undefined; reason?: string | undefined; retryAfterS?: number | undefined },
   ) {
     super(message);
     this.name = 'Fault';
@@ -47,6 +51,7 @@ export class Fault extends Error {
     this.cause = cause;
     this.rule = denial?.rule;
     this.reason = denial?.reason;
+    this.retryAfterS = denial?.retryAfterS;
   }
 
   get status(): number {

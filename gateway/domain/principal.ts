@@ -18,6 +18,8 @@ export interface Principal {
   /** the id of the gateway key, never the key; undefined where access is open */
   readonly key?: string | undefined;
   readonly run: Named;
+  /** what the call is booked under besides, as the caller says: projects, teams, features; absent: nothing */
+  readonly tags?: readonly string[] | undefined;
   /** names that lost against a stronger source: `kind=id (source)` */
   readonly conflicts: readonly string[];
 }

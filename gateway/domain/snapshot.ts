@@ -1,6 +1,6 @@
 import type { Action } from './action.ts';
-import type { WindowKind } from './budget.ts';
-import type { PlacedFinding } from './finding.ts';
+import type { Scope, WindowKind } from './budget.ts';
+import type { PlacedFinding, PlacedToken } from './finding.ts';
 import type { EpochMs } from './scalars.ts';
 
 /** Facts about a run that rules may read (policy-language.md 3). Counts are whole numbers. */
@@ -53,7 +53,7 @@ export interface Snapshot {
   };
   readonly run: RunFacts;
   /** by scope; the tightest where several budgets limit one scope. A scope without a budget is absent. */
-  readonly budget: Readonly<Partial<Record<'run' | 'agent' | 'human' | 'key' | 'tenant', BudgetFacts>>>;
+  readonly budget: Readonly<Partial<Record<Scope, BudgetFacts>>>;
   readonly quote: {
     readonly max_usd: number;
     readonly expected_usd: number;
@@ -69,4 +69,6 @@ export interface Snapshot {
   };
   readonly cost_usd: number;
   readonly findings: readonly PlacedFinding[];
+  /** what in the target looks like a token of the run, where a rule could put its value back */
+  readonly tokens?: readonly PlacedToken[] | undefined;
 }

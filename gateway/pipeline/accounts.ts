@@ -12,32 +12,69 @@ function spaced(principal: Principal, name: Named): string {
   return own ? `${principal.tenant.id}/${name.id}` : `${principal.tenant.id}/${principal.key ?? 'open'}/${name.id}`;
 }
 
-function member(principal: Principal, scope: Scope): { readonly id: string; readonly account: string } | undefined {
+/** What a call is booked under besides who makes it. */
+export interface Booked {
+  readonly model?: string | undefined;
+  readonly tool?: string | undefined;
+}
+
+/** One member of a scope: what `match` looks at, and how its accounts are named. */
+interface Member {
+  readonly id: string;
+  readonly account: string;
+}
+
+function all(principal: Principal, scope: Scope, { model, tool }: Booked): readonly Member[] {
+  const tenant = principal.tenant.id;
+  const inTenant = (id: string | undefined): readonly Member[] =>
+    id === undefined || id === '' ? [] : [{ id, account: `${tenant}/${id}` }];
   switch (scope) {
     case 'tenant':
-      return { id: principal.tenant.id, account: principal.tenant.id };
+      return [{ id: tenant, account: tenant }];
     case 'key':
-      return principal.key === undefined
-        ? undefined
-        : { id: principal.key, account: `${principal.tenant.id}/${principal.key}` };
+      return inTenant(principal.key);
     case 'human':
-      return principal.human && { id: principal.human.id, account: spaced(principal, principal.human) };
+      return principal.human ? [{ id: principal.human.id, account: spaced(principal, principal.human) }] : [];
     case 'agent':
-      return { id: principal.agent.id, account: spaced(principal, principal.agent) };
+      return [{ id: principal.agent.id, account: spaced(principal, principal.agent) }];
     case 'run':
-      return { id: principal.run.id, account: spaced(principal, principal.run) };
+      return [{ id: principal.run.id, account: spaced(principal, principal.run) }];
+    case 'model':
+      return inTenant(model);
+    case 'tool':
+      return inTenant(tool);
+    case 'tag':
+      return (principal.tags ?? []).flatMap(inTenant);
   }
 }
 
+/** The members of a scope that a call of this principal belongs to, where they fit the glob `match`. */
+export function membersOf(
+  principal: Principal,
+  scope: Scope,
+  booked: Booked,
+  match: string | undefined,
+): readonly Member[] {
+  const members = all(principal, scope, booked);
+  if (match === undefined) return members;
+  const glob = parseGlob(match);
+  return members.filter(({ id }) => globMatches(glob, id));
+}
+
 /** Every account a call of this principal is charged to at `at`. */
-export function accountsOf(budgets: readonly Budget[], principal: Principal, at: EpochMs): Account[] {
+export function accountsOf(
+  budgets: readonly Budget[],
+  principal: Principal,
+  at: EpochMs,
+  booked: Booked = {},
+): Account[] {
   const accounts: Account[] = [];
   for (const { scope, window, limit, match } of budgets) {
-    const who = member(principal, scope);
-    if (!who || (match !== undefined && !globMatches(parseGlob(match), who.id))) continue;
-    const { start, end } = windowAt(window, at);
-    const suffix = match === undefined ? '' : `:${match}`;
-    accounts.push({ id: `${scope}:${who.account}:${window}:${start}${suffix}`, scope, window, limit, resetsAt: end });
+    for (const { account } of membersOf(principal, scope, booked, match)) {
+      const { start, end } = windowAt(window, at);
+      const suffix = match === undefined ? '' : `:${match}`;
+      accounts.push({ id: `${scope}:${account}:${window}:${start}${suffix}`, scope, window, limit, resetsAt: end });
+    }
   }
   return accounts;
 }

@@ -4,10 +4,12 @@ import type { BeginEntry } from '../domain/receipt.ts';
 import { type Nano, nano } from '../domain/scalars.ts';
 import { summarize } from '../domain/usage.ts';
 import type { Conversation, RunSpace } from '../ports/runs.ts';
+import { watchBudgets } from './budget-watch.ts';
 import { type ChargeTerms, chargeOf } from './charge.ts';
 import { defer } from './deferred.ts';
 import type { Gateway } from './gateway.ts';
 import type { Outcome } from './outcome.ts';
+import { releaseRates, settleRates } from './rates.ts';
 import type { Hold } from './reserve.ts';
 import type { Trail } from './trail.ts';
 
@@ -41,12 +43,14 @@ export async function settle(
   trail.cost = cost;
   trail.usage = outcome.usage;
   trail.charged = amount;
+  await settleRates(gate, trail, tokensOf(outcome));
   try {
     const { overrun } = await twice(() => gate.ledger.settle(trail.id, amount, hold.accounts));
     if (overrun > 0n && hold.accounts.length > 0) {
       gate.metrics.overrun(overrun);
       trail.note(`the charge passed its hold by $${nanoToUsd(overrun)}`);
     }
+    watchBudgets(gate, hold, amount);
     return amount;
   } catch (error) {
     gate.log.error(
@@ -57,6 +61,14 @@ export async function settle(
     if (hold.accounts.length > 0 && hold.amount > amount) trail.charged = hold.amount;
     return trail.charged;
   }
+}
+
+/** What the call came to; undefined where that is not certain. */
+function tokensOf({ served, usage }: Outcome): number | undefined {
+  if (!served) return 0;
+  if (usage?.certainty !== 'exact') return undefined;
+  const { input, output, cache_read, cache_write } = summarize(usage);
+  return input + output + cache_read + cache_write;
 }
 
 /** What the outcome costs; a cashier that fails on it leaves the hold as the charge. */
@@ -84,6 +96,7 @@ const reason = (error: unknown): string => (error instanceof Error ? error.messa
 
 /** Gives a hold back whole: nothing was carried. A ledger that does not answer lets it lapse as a charge of at most `held`. Never throws. */
 export async function release(gate: Gateway, trail: Trail, held: Nano): Promise<void> {
+  await releaseRates(gate, trail);
   try {
     await twice(() => gate.ledger.release(trail.id));
   } catch (error) {

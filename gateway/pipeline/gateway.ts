@@ -1,4 +1,4 @@
-import type { Budget } from '../domain/budget.ts';
+import type { Budget, Rate } from '../domain/budget.ts';
 import type { Judge } from '../policy/judge.ts';
 import type { Calls } from '../ports/calls.ts';
 import type { Clock, Ids } from '../ports/clock.ts';
@@ -9,10 +9,12 @@ import type { Identity } from '../ports/identity.ts';
 import type { Ledger } from '../ports/ledger.ts';
 import type { Log } from '../ports/log.ts';
 import type { Metrics } from '../ports/metrics.ts';
+import type { Rates } from '../ports/rates.ts';
 import type { Runs } from '../ports/runs.ts';
 import type { Spool } from '../ports/spool.ts';
 import type { Upstream, UpstreamCredential } from '../ports/upstream.ts';
 import type { Cashier } from '../price/cashier.ts';
+import type { BudgetWatch } from './budget-watch.ts';
 import type { Halting } from './halting.ts';
 import type { RunTokens } from './run-tokens.ts';
 
@@ -59,6 +61,8 @@ export interface Limits {
 export interface Gateway {
   readonly destinations: ReadonlyMap<string, Destination>;
   readonly budgets: readonly Budget[];
+  /** limits of requests and tokens, and where they are counted */
+  readonly rates: { readonly limits: readonly Rate[]; readonly store: Rates };
   readonly judge: Judge;
   readonly cashier: Cashier;
   readonly detectors: ReadonlyMap<string, Detector>;
@@ -66,6 +70,7 @@ export interface Gateway {
   readonly ledger: Ledger;
   readonly runs: Runs;
   readonly halting: Halting;
+  readonly watch: BudgetWatch;
   readonly tokens: RunTokens;
   readonly calls: Calls;
   readonly deferrals: Deferrals;

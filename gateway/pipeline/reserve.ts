@@ -6,8 +6,10 @@ import type { Principal } from '../domain/principal.ts';
 import { epochMs, type Nano, nano } from '../domain/scalars.ts';
 import type { Account, Balance } from '../ports/ledger.ts';
 import { accountsOf } from './accounts.ts';
+import { budgetLeft } from './budget-watch.ts';
 import { denyCall } from './denied-call.ts';
 import type { Gateway } from './gateway.ts';
+import { releaseRates, takeRates } from './rates.ts';
 import type { Trail } from './trail.ts';
 
 /** Money held for one call, or none where no budget applies. */
@@ -37,9 +39,15 @@ export async function reserve(
   model: ModelRef,
 ): Promise<Hold> {
   const { id, at } = trail;
-  const accounts = accountsOf(gate.budgets, principal, at);
+  const booked = { model: model.name };
+  const tokens = quote.inputTokens + quote.outputCap * (quote.choices ?? 1);
+  await takeRates(gate, trail, principal, booked, tokens, (denial) => denyCall(trail, principal, model, denial));
+  const accounts = accountsOf(gate.budgets, principal, at, booked);
   const first = accounts[0];
-  if (first && !quote.bounded) throw refusal(trail, principal, model, first, unbounded(first, quote));
+  if (first && !quote.bounded) {
+    await releaseRates(gate, trail);
+    throw refusal(trail, principal, model, first, unbounded(first, quote));
+  }
   const answer = await gate.ledger.reserve({
     id,
     at,
@@ -48,9 +56,13 @@ export async function reserve(
     least: leastOf(quote, gate.limits.minUseful),
     lapsesAt: epochMs(at + gate.limits.leaseMs),
   });
-  if (!answer.granted)
+  if (!answer.granted) {
+    await releaseRates(gate, trail);
     throw refusal(trail, principal, model, answer.short.account, short(answer.short, answer.left, quote));
-  return { amount: answer.amount, accounts, balances: answer.balances };
+  }
+  const hold: Hold = { amount: answer.amount, accounts, balances: answer.balances };
+  trail.budgetLeft = budgetLeft(hold);
+  return hold;
 }
 
 function refusal(trail: Trail, principal: Principal, model: ModelRef, account: Account, message: string): Fault {

@@ -10,6 +10,7 @@ export function gateHeaders(trail: Trail): Record<string, string> {
     'x-tollgate-call': trail.id,
     'x-tollgate-decision': trail.decision,
     ...(trail.principal && { 'x-tollgate-run': trail.principal.run.id }),
+    ...(trail.budgetLeft !== undefined && { 'x-tollgate-budget-left': trail.budgetLeft }),
     ...(trail.clampedTo !== undefined && { 'x-tollgate-clamped': String(trail.clampedTo) }),
   };
 }
@@ -18,9 +19,16 @@ export function gateHeaders(trail: Trail): Record<string, string> {
 export function refuse(trail: Trail, error: unknown): void {
   const fault = error instanceof Fault ? error : undefined;
   trail.fault = fault?.code ?? 'TG_INTERNAL';
-  const denied = fault?.code === 'TG_POLICY_DENIED' || fault?.code === 'TG_BUDGET_EXCEEDED';
+  const denied =
+    fault?.code === 'TG_POLICY_DENIED' || fault?.code === 'TG_BUDGET_EXCEEDED' || fault?.code === 'TG_RATE_LIMITED';
   if (trail.ending === 'refused' && denied) trail.ending = 'denied';
 }
+
+/** How long a client may reasonably sleep before it asks again. */
+const PATIENCE_S = 60;
+
+const worthRetrying = ({ status, retryAfterS }: Fault): boolean =>
+  status === 503 || (retryAfterS !== undefined && retryAfterS <= PATIENCE_S);
 
 /** The body of a refusal; undefined where the tongue itself fails. */
 function spoken(gate: Gateway, trail: Trail, tongue: Dialect | undefined, saying: Saying): Uint8Array | undefined {
@@ -78,8 +86,10 @@ export function sayRefusal(
     ...gateHeaders(trail),
     'content-type': 'application/json',
     'content-length': String(body.length),
-    'x-should-retry': fault.status === 503 ? 'true' : 'false',
+    'x-should-retry': String(worthRetrying(fault)),
     ...(fault.status === 503 && { 'retry-after': '1' }),
+    ...(fault.retryAfterS !== undefined && { 'retry-after': String(fault.retryAfterS) }),
+    ...(fault.status === 426 && { upgrade: 'websocket' }),
     ...(fault.status === 401 && { 'www-authenticate': 'Bearer realm="tollgate"' }),
   });
   reply.end(body);

@@ -35,6 +35,8 @@ export class Trail {
   cost: Cost | undefined;
   charged: Nano = nano(0n);
   clampedTo: number | undefined;
+  /** what is left of the tightest budget, for the caller */
+  budgetLeft: string | undefined;
   firstByteTicks: number | undefined;
   deferred: DeferredTerms | undefined;
 

@@ -11,6 +11,7 @@ import { createIdentity } from '../../gateway/identity/identity.ts';
 import { Noses } from '../../gateway/pipeline/detect.ts';
 import { exchange } from '../../gateway/pipeline/exchange.ts';
 import type { Destination, Gateway, Limits } from '../../gateway/pipeline/gateway.ts';
+import { BudgetWatch } from '../../gateway/pipeline/budget-watch.ts';
 import { Halting } from '../../gateway/pipeline/halting.ts';
 import type { Reply } from '../../gateway/pipeline/reply.ts';
 import { RunTokens } from '../../gateway/pipeline/run-tokens.ts';
@@ -213,6 +214,7 @@ export async function rig(options: RigOptions): Promise<Rig> {
       destination('anthropic', 'anthropic-messages', 'anthropic'),
     ]),
     budgets: [{ scope: 'tenant', window: 'total', limit: nano(options.limit ?? 10_000_000_000n) } as Budget],
+    rates: { limits: [], store: store.rates },
     judge: saboteur.wrap(
       'judge',
       options.policy === undefined ? judge : judgeOf([{ path: 'policy.yaml', text: options.policy }]),
@@ -223,6 +225,7 @@ export async function rig(options: RigOptions): Promise<Rig> {
     ledger: saboteur.wrap('ledger', ledger, ['reserve', 'settle', 'release', 'renew', 'lapse', 'balances', 'extend']),
     runs: saboteur.wrap('runs', store.runs),
     halting: new Halting(log),
+    watch: new BudgetWatch(),
     tokens: new RunTokens(),
     calls: saboteur.wrap('calls', store.calls),
     deferrals: saboteur.wrap('deferrals', store.deferrals),

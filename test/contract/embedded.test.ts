@@ -7,6 +7,7 @@ import { type EmbeddedStore, openEmbedded } from '../../gateway/stores/embedded/
 import { callsContract } from './calls.ts';
 import { keysContract } from './keys.ts';
 import { ledgerContract, type OpenLedger } from './ledger.ts';
+import { type OpenRates, ratesContract } from './rates.ts';
 import { runsContract } from './runs.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'tollgate-contract-'));
@@ -49,3 +50,18 @@ function portAt<T>(path: string, pick: (store: EmbeddedStore) => T): T & Reopene
 runsContract('embedded', async () => portAt(freshPath(), ({ runs }) => ({ runs })));
 keysContract('embedded', async () => portAt(freshPath(), ({ keys }) => ({ keys })));
 callsContract('embedded', async () => portAt(freshPath(), ({ calls }) => ({ calls })));
+
+function ratesAt(path: string): OpenRates {
+  const store = open(path);
+  return {
+    rates: store.rates,
+    setNow: () => undefined,
+    close: async () => store.close(),
+    reopen: async () => {
+      store.close();
+      return ratesAt(path);
+    },
+  };
+}
+
+ratesContract('embedded', async () => ratesAt(freshPath()));

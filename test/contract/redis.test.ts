@@ -8,6 +8,7 @@ import { openRedis, type RedisStore } from '../../gateway/stores/redis/open-redi
 import { startRedis, type TestRedis } from '../support/redis-server.ts';
 import { keysContract } from './keys.ts';
 import { ledgerContract, type OpenLedger } from './ledger.ts';
+import { type OpenRates, ratesContract } from './rates.ts';
 
 let redis: TestRedis;
 const folder = mkdtempSync(join(tmpdir(), 'tollgate-gateway-'));
@@ -22,7 +23,8 @@ afterAll(async () => {
 
 const quiet = { info: () => undefined, warn: () => undefined, error: () => undefined };
 // Before every lease of the suite: it tells itself when time passes.
-const clock = { now: () => epochMs(1_789_000_000_000), ticks: () => performance.now() };
+let now = 1_789_000_000_000;
+const clock = { now: () => epochMs(now), ticks: () => performance.now() };
 
 async function open(): Promise<RedisStore> {
   const local = openEmbedded(':memory:', { clock });
@@ -68,3 +70,24 @@ async function keysOf(
 }
 
 keysContract('redis', () => keysOf(fresh()));
+
+async function ratesOf(opening: Promise<RedisStore>): Promise<OpenRates> {
+  const store = await opening;
+  const before = now;
+  return {
+    rates: store.rates,
+    setNow: (ms) => {
+      now = ms;
+    },
+    reopen: async () => {
+      await store.close();
+      return ratesOf(open());
+    },
+    close: async () => {
+      now = before;
+      await store.close();
+    },
+  };
+}
+
+ratesContract('redis', () => ratesOf(fresh()));

@@ -76,6 +76,7 @@ describe('what the wire shows', () => {
       [
         "tollgate_allowance_usd_total",
         "tollgate_budget_overrun_usd_total",
+        "tollgate_budget_threshold_total",
         "tollgate_call_duration_seconds",
         "tollgate_calls_total",
         "tollgate_cost_usd_total",
@@ -106,6 +107,7 @@ describe('codes and words', () => {
         "404 TG_UNKNOWN_ROUTE",
         "405 TG_METHOD",
         "501 TG_UPGRADE_REFUSED",
+        "426 TG_UPGRADE_REQUIRED",
         "401 TG_NO_KEY",
         "401 TG_BAD_KEY",
         "415 TG_MEDIA_TYPE",
@@ -114,6 +116,7 @@ describe('codes and words', () => {
         "404 TG_UNKNOWN_SESSION",
         "403 TG_POLICY_DENIED",
         "402 TG_BUDGET_EXCEEDED",
+        "429 TG_RATE_LIMITED",
         "503 TG_KEYS_UNAVAILABLE",
         "503 TG_LEDGER_UNAVAILABLE",
         "503 TG_RECORD_UNAVAILABLE",

@@ -53,6 +53,9 @@ const FACTS_OF: Readonly<Record<(typeof SCOPES)[number], (s: Snapshot) => Budget
   human: (s) => s.budget.human,
   key: (s) => s.budget.key,
   tenant: (s) => s.budget.tenant,
+  model: (s) => s.budget.model,
+  tool: (s) => s.budget.tool,
+  tag: (s) => s.budget.tag,
 };
 
 /** A scope without a budget has an endless one: comparisons with its amounts are true of what money can't stop. */

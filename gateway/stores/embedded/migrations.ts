@@ -128,4 +128,14 @@ export const MIGRATIONS: readonly string[] = [
     PRIMARY KEY (server, kind, name, hash)
   ) STRICT;
   `,
+  `
+  CREATE TABLE rates (
+    account TEXT NOT NULL,
+    slot    INTEGER NOT NULL,
+    amount  INTEGER NOT NULL,
+    until   INTEGER NOT NULL,
+    PRIMARY KEY (account, slot)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX rates_by_end ON rates (until);
+  `,
 ];

@@ -45,7 +45,7 @@ budgets:
     );
     expect(config.upstreams['openai']?.credential).toEqual({ bearer: 'sk-1' });
     expect(config.budgets).toEqual([
-      { scope: 'run', window: 'total', limit_usd: 5_000_000_000n },
+      { scope: 'run', limit_usd: 5_000_000_000n },
       { scope: 'agent', window: 'day', limit_usd: 100_000_000_000n },
     ]);
   });
