@@ -117,7 +117,7 @@ export class SocketAsking {
     const ordinal = `${this.#line.ownRun}/${this.#asked}`;
     const { call, text, reading } = await openCall(this.#line, { body, raw, lane, clientId, ordinal });
     // the socket ended meanwhile: nothing was carried
-    if (this.#closed) return call.refused();
+    if (this.#closed) return call.refused(undefined, 'client_left');
     this.#book.wait(call);
     this.#line.session.carried(event, reading);
     await this.#upstream.send(text ?? raw);

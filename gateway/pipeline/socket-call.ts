@@ -100,8 +100,8 @@ export class SocketCall {
   }
 
   /** The provider certainly did not take it on: it costs nothing. */
-  async refused(sealed?: (done: Promise<void>) => void): Promise<void> {
-    this.#ended ??= this.#end(NOT_SERVED, sealed);
+  async refused(sealed?: (done: Promise<void>) => void, ending: Ending = 'upstream_error'): Promise<void> {
+    this.#ended ??= this.#end({ ...NOT_SERVED, ending }, sealed);
     await this.#ended;
   }
 

@@ -111,7 +111,12 @@ export class SocketRelay {
 
   /** A message of a response: what is judged flows on, what ends it settles it first, so that the next call finds the money back. */
   async #respond(response: string, event: ServerEvent, body: JsonObject, message: SocketMessage): Promise<void> {
-    const call = this.#book.find(response) ?? (await this.#begin(response, event, body, message));
+    const known = this.#book.find(response);
+    if (!known && event.repeats) {
+      await this.#client.send(message.bytes);
+      return;
+    }
+    const call = known ?? (await this.#begin(response, event, body, message));
     if (this.#stopped) return;
     const { out, cut } = await call.take(message.bytes);
     if (call.over && !call.ended) await call.end(undefined, this.#seals);

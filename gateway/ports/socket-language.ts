@@ -35,6 +35,8 @@ export interface ServerEvent {
   /** it refuses a client message: by its `id` where it says so */
   readonly refuses?: { readonly id: string | undefined } | undefined;
   readonly side?: SideUsage | undefined;
+  /** it repeats something of that response and begins none */
+  readonly repeats?: boolean | undefined;
   /** a response that must have ended by now, though nothing said so */
   readonly over?: string | undefined;
   /** it answers a message of the gate's own: not for the caller */

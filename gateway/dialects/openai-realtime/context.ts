@@ -38,7 +38,8 @@ export class Context {
     const tools = declaredTools(session['tools'], '');
     this.tools = toolNames(tools);
     this.serverTools = serverTools(tools, undefined);
-    this.outputCap = capOf(session['max_output_tokens'] ?? session['max_response_output_tokens']);
+    // `inf` is the model's own
+    this.outputCap = asCount(session['max_output_tokens'] ?? session['max_response_output_tokens']);
     const input = member(member(session['audio'], 'input'), 'transcription') ?? session['input_audio_transcription'];
     this.transcription = asString(member(input, 'model'));
     if (isObject(session['prompt'])) this.#opaque.add('stored_context');
@@ -53,9 +54,4 @@ export class Context {
     for (const side of ['input_token_details', 'output_token_details'])
       if ((asCount(member(member(usage, side), 'audio_tokens')) ?? 0) > 0) this.#opaque.add('audio');
   }
-}
-
-/** An output cap; `inf` and none are the model's own. */
-export function capOf(value: Json | undefined): number | undefined {
-  return asCount(value);
 }

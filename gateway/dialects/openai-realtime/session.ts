@@ -49,7 +49,7 @@ export class RealtimeSession implements SocketSession {
       return { response: undefined, lane, side: transcriptionUsage(body, this.#context.transcription) };
     const item = body['item'];
     if (type.startsWith('conversation.item.'))
-      return { response: this.#items.get(asString(member(item, 'id')) ?? ''), lane };
+      return { response: this.#items.get(asString(member(item, 'id')) ?? ''), lane, repeats: true };
     if (!type.startsWith('response.')) return { response: undefined, lane };
     const response = asString(body['response_id']) ?? asString(member(body['response'], 'id')) ?? 'unannounced';
     if (isObject(item)) this.#learn(item, response);

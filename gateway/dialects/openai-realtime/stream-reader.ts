@@ -74,7 +74,10 @@ export class RealtimeReader extends ResponseSocketReader {
   }
 }
 
-const sounds = (message: Uint8Array): boolean => Buffer.from(message).includes('"response.') && Buffer.from(message).includes('audio');
+const SOUND = /"response\.(?:output_)?audio_transcript\.|"type":\s*"(?:output_)?audio"/;
+
+/** True for a message whose words a sound says as well. */
+const sounds = (message: Uint8Array): boolean => SOUND.test(Buffer.from(message).toString());
 
 /** An edited event under its own name again, or an event of ours with what the socket's others have. */
 function restored(message: string, original: JsonObject, response: string, eventId: () => string): string {
