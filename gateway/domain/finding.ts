@@ -19,6 +19,22 @@ export interface PlacedFinding extends Finding {
   readonly token?: string | undefined;
 }
 
+/** Something in a policy target that looks like a token; without kind and value it stands for nothing known in this run. */
+export interface PlacedToken {
+  readonly token: string;
+  /** what it begins with: `EMAIL` */
+  readonly word: string;
+  readonly at: Pointer;
+  /** UTF-16 offsets into the part's text: [start, end) */
+  readonly start: number;
+  readonly end: number;
+  readonly kind?: string | undefined;
+  readonly value?: string | undefined;
+}
+
+/** What looks like a token, to be matched anywhere in a text: its word, its ordinal. */
+export const TOKEN_LOOKALIKE = /<([A-Z][A-Z0-9_]{0,63})_([1-9][0-9]{0,8})>/g;
+
 /** The word a kind's tokens begin with: `pii.email` → `EMAIL`. */
 export const tokenWord = (kind: string): string =>
   kind

@@ -57,11 +57,15 @@ export function judge(bench: Bench, action: Action, options: JudgeOptions = {}):
   let verdict: Verdict = ALLOWED;
   if (relevance.any || relevance.binding) {
     if (!options.findings) findings = bench.noses.gather(relevance.detectors, action.parts, bench);
-    if (relevance.redacts) findings = gate.tokens.place(bench.space, bench.principal.run.id, action.parts, findings);
+    const { id } = bench.principal.run;
+    if (relevance.redacts)
+      findings = gate.tokens.place(bench.space, id, action.parts, findings, (kind) => gate.judge.keeps(kind));
     const run = sighting
       ? gate.runs.factsWith(bench.space, bench.principal.run.id, facts.now, sighting)
       : gate.runs.facts(bench.space, bench.principal.run.id, facts.now);
-    verdict = gate.judge.evaluate(snapshotOf(facts, action, run, findings, options.reply));
+    const snapshot = snapshotOf(facts, action, run, findings, options.reply);
+    const tokens = relevance.rehydrates ? gate.tokens.recall(bench.space, id, action.parts) : undefined;
+    verdict = gate.judge.evaluate(tokens === undefined ? snapshot : { ...snapshot, tokens });
   }
   if (sighting && verdict.decision !== 'deny' && verdict.decision !== 'escalate') {
     gate.runs.sight(bench.space, bench.principal.run.id, sighting, gate.clock.now());

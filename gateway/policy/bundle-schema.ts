@@ -28,11 +28,27 @@ const inside = pointer.refine((p) => p !== '', 'must point at a member, such as 
 
 const whole = z.int('must be a whole number').min(1, 'must be at least 1');
 
+/** What of a masked value stays readable; never more than half of its letters and digits, the domain of an address aside. */
+const keep = z.union([
+  z.literal('domain'),
+  z
+    .strictObject({ first: whole.optional(), last: whole.optional() })
+    .refine(
+      ({ first, last }) => first !== undefined || last !== undefined,
+      'must name `first` or `last`, such as `{ last: 4 }`',
+    ),
+]);
+
 /** The transforms this version enforces, by the field that names each. */
 export const TRANSFORMS = {
   set: z.strictObject({ set: inside, to: z.json() }),
   remove: z.strictObject({ remove: inside }),
-  redact: z.strictObject({ redact: oneOrMore(text), as: z.enum(['token', 'mask', 'hash', 'drop']).default('token') }),
+  redact: z.strictObject({
+    redact: oneOrMore(text),
+    as: z.enum(['token', 'mask', 'hash', 'drop']).default('token'),
+    keep: keep.optional(),
+  }),
+  rehydrate: z.strictObject({ rehydrate: oneOrMore(text), in: pointer.optional() }),
   cap: z.strictObject({ cap: z.literal('output_tokens'), to: z.union([whole, z.literal('affordable')]) }),
   replace: z.strictObject({ replace: text, with: z.string().max(2000), in: pointer.optional() }),
   truncate: z.strictObject({ truncate: pointer, to: whole }),
@@ -48,6 +64,7 @@ const transform = z.union([
   TRANSFORMS.set,
   TRANSFORMS.remove,
   TRANSFORMS.redact,
+  TRANSFORMS.rehydrate,
   TRANSFORMS.cap,
   TRANSFORMS.replace,
   TRANSFORMS.truncate,

@@ -113,6 +113,8 @@ const CASE = z.strictObject({
   text: z.string().optional(),
   frozen: strings.default([]),
   findings: z.array(finding).default([]),
+  /** tokens of the run and what they stand for; one that is left out stands for nothing */
+  tokens: z.record(z.string(), z.strictObject({ kind: z.string(), value: z.string().min(1) })).default({}),
   facts: FACTS.default({}),
   expect: EXPECT,
 });

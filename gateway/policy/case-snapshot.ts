@@ -1,6 +1,6 @@
 import type { Action, TextPart } from '../domain/action.ts';
 import { SCOPES } from '../domain/budget.ts';
-import type { Finding, PlacedFinding } from '../domain/finding.ts';
+import { type Finding, type PlacedFinding, type PlacedToken, TOKEN_LOOKALIKE } from '../domain/finding.ts';
 import { isArray, isObject, type Json } from '../domain/json.ts';
 import { childPointer, type Pointer } from '../domain/pointer.ts';
 import { type EpochMs, epochMs } from '../domain/scalars.ts';
@@ -70,6 +70,18 @@ function findingsOf(c: CaseText, parts: readonly TextPart[], scan: Scan | undefi
   return [...stated, ...scanned];
 }
 
+const tokensOf = (known: CaseText['tokens'], parts: readonly TextPart[]): PlacedToken[] =>
+  parts.flatMap(({ at, text }) =>
+    [...text.matchAll(TOKEN_LOOKALIKE)].map((match) => ({
+      token: match[0],
+      word: match[1] as string,
+      at,
+      start: match.index,
+      end: match.index + match[0].length,
+      ...(Object.hasOwn(known, match[0]) && known[match[0]]),
+    })),
+  );
+
 /** The unremarkable facts with those the case states. */
 const over = <T extends object>(base: T, given: { readonly [K in keyof T]?: T[K] | undefined } | undefined): T => ({
   ...base,
@@ -125,5 +137,6 @@ export function caseSnapshot(c: CaseText, scan?: Scan): Snapshot {
     usage: over<Snapshot['usage']>({ input: 0, output: 0, cache_read: 0, cache_write: 0 }, facts.usage),
     cost_usd: facts.cost_usd ?? 0,
     findings: findingsOf(c, action.parts, scan),
+    tokens: tokensOf(c.tokens, action.parts),
   };
 }

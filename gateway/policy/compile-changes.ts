@@ -1,7 +1,8 @@
+import { tokenWord } from '../domain/finding.ts';
 import type { Json } from '../domain/json.ts';
 import type { Transform } from './bundle-schema.ts';
 import { parseGlob } from './glob.ts';
-import { findingFilter, type KnownDetector } from './known-detectors.ts';
+import { type FindingFilter, findingFilter, type KnownDetector } from './known-detectors.ts';
 import { compilePattern } from './linear-pattern.ts';
 import type { RuleReport } from './rule-report.ts';
 import type { Change } from './transform.ts';
@@ -36,16 +37,19 @@ function compileChange(
   if ('allow_only' in item) return { op: 'allow_only', at: item.allow_only, of: item.of };
   if ('hide' in item) return { op: 'hide', tools: [item.hide].flat().map(parseGlob) };
   if ('prepend' in item) return { op: 'prepend', note: item.prepend, at: item.in };
+  if ('rehydrate' in item) {
+    const filter = named(item.rehydrate, [...path, 'rehydrate'], known, report);
+    if (!filter) return undefined;
+    const words = new Set([...filter.kinds].map(tokenWord));
+    return { op: 'rehydrate', rehydration: { covers: filter.coversKind, words, at: item.in } };
+  }
   if ('redact' in item) {
-    const kinds = [item.redact].flat();
-    const filters = kinds.map((kind) => findingFilter([kind], known));
-    for (const [k, filter] of filters.entries()) {
-      if (typeof filter === 'string')
-        report.at([...path, 'redact', ...(typeof item.redact === 'string' ? [] : [k])], filter);
-      else for (const detector of filter.detectors) detectors.add(detector);
-    }
-    const all = findingFilter(kinds, known);
-    return typeof all === 'string' ? undefined : { op: 'redact', redaction: { rule, as: item.as, covers: all.covers } };
+    if (item.keep !== undefined && item.as !== 'mask')
+      report.at([...path, 'keep'], `\`keep\` needs \`as: mask\`, not \`as: ${item.as}\``, { key: true });
+    const filter = named(item.redact, [...path, 'redact'], known, report);
+    if (!filter) return undefined;
+    for (const detector of filter.detectors) detectors.add(detector);
+    return { op: 'redact', redaction: { rule, as: item.as, keep: item.keep, covers: filter.covers } };
   }
   try {
     return { op: 'replace', pattern: compilePattern(item.replace), by: item.with, at: item.in };
@@ -54,4 +58,19 @@ function compileChange(
     report.at([...path, 'replace'], error.message);
     return undefined;
   }
+}
+
+/** The findings a transform names; undefined where one of the names is a mistake. */
+function named(
+  names: string | readonly string[],
+  path: readonly PropertyKey[],
+  known: readonly KnownDetector[],
+  report: RuleReport,
+): FindingFilter | undefined {
+  for (const [i, name] of [names].flat().entries()) {
+    const wrong = findingFilter([name], known);
+    if (typeof wrong === 'string') report.at([...path, ...(typeof names === 'string' ? [] : [i])], wrong);
+  }
+  const all = findingFilter([names].flat(), known);
+  return typeof all === 'string' ? undefined : all;
 }

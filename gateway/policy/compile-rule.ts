@@ -147,15 +147,30 @@ function checkFields(rule: RuleText, points: readonly Point[], report: RuleRepor
         { key: true },
       );
   }
+  checkRehydration(rule, points, report);
   const bare = points.filter((p) => NO_TARGET.includes(p));
   if (rule.transform && bare.length > 0)
     report.at(['transform'], `there is nothing to transform at \`${bare.join('`, `')}\``, { key: true });
 }
 
+/** Values are put back for named tools only, and where a call is proposed: nowhere else is it known where they go. */
+function checkRehydration(rule: RuleText, points: readonly Point[], report: RuleReport): void {
+  const place = (rule.transform ?? []).findIndex((item) => 'rehydrate' in item);
+  if (place === -1) return;
+  const path = ['transform', place, 'rehydrate'];
+  const elsewhere = points.filter((p) => p !== 'pre_tool_call');
+  if (elsewhere.length > 0)
+    report.at(path, `\`rehydrate\` works at \`pre_tool_call\` only, not at \`${elsewhere.join('`, `')}\``, {
+      key: true,
+    });
+  else if (rule.tools === undefined || listOf(rule.tools).includes('*'))
+    report.at(path, '`rehydrate` needs `tools` that names which tools get the values, not all of them', { key: true });
+}
+
 /** New values could undo what the parent asks for: a bundle below another one only takes away. */
 function checkTightens(rule: RuleText, report: RuleReport): void {
   for (const [i, item] of (rule.transform ?? []).entries()) {
-    const name = (['set', 'replace', 'prepend'] as const).find((n) => n in item);
+    const name = (['set', 'replace', 'prepend', 'rehydrate'] as const).find((n) => n in item);
     if (name)
       report.at(
         ['transform', i, name],

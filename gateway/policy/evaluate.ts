@@ -11,11 +11,13 @@ import type { Judge, Prospect, Relevance, Selection, Sha256, ToolStanding } from
 import type { FindingFilter } from './known-detectors.ts';
 import { type DenyingDefault, isAbout } from './layers.ts';
 import { Collector, RuleIndex } from './match.ts';
+import { reveal, unrevealed, withValues } from './rehydrate.ts';
 import { IRRELEVANT, relevanceOf } from './relevance.ts';
 import { isSettled, selects } from './selectors.ts';
 import { SoloVerdicts } from './solo-verdicts.ts';
 import type { ToolCatalogue } from './tool-catalogue.ts';
 import { ToolStandings } from './tool-standing.ts';
+import { TransformFailure } from './transform-failure.ts';
 
 /** Steps one condition may take, and all conditions of one evaluation together. */
 const CONDITION_STEPS = 100_000;
@@ -50,6 +52,7 @@ export class RulesJudge implements Judge {
   /** no rule expires: what is relevant to a selection stays so */
   readonly #lasting: boolean;
   readonly #relevances = new Map<string, Relevance>();
+  readonly #rehydrating: readonly CompiledRule[];
   #standings: ToolStandings | undefined;
   #steps = 0;
 
@@ -63,6 +66,7 @@ export class RulesJudge implements Judge {
     this.#bare = parts.rules.map((rule) => isPlain(rule) && rule.when === undefined);
     this.#context = new EvalContext(parts.tools);
     this.#solo = new SoloVerdicts(parts.denying, parts.sha256);
+    this.#rehydrating = parts.rules.filter((rule) => rule.changes.some((c) => c.op === 'rehydrate'));
     this.#lasting = parts.rules.every((rule) => rule.expiresAt === Number.POSITIVE_INFINITY);
   }
 
@@ -84,10 +88,32 @@ export class RulesJudge implements Judge {
 
   evaluate(snapshot: Snapshot): Verdict {
     try {
-      return this.#judge(snapshot);
+      const verdict = this.#judge(snapshot);
+      return snapshot.tokens === undefined ? verdict : this.#onValues(snapshot, verdict);
     } catch {
       const message = 'the policy could not be evaluated; the call is denied to be safe, tell the operator of the gate';
       return { ...ALLOWED, decision: 'deny', reason: 'runtime_error:internal', message };
+    }
+  }
+
+  keeps(kind: string): boolean {
+    return this.#rehydrating.some((r) => r.changes.some((c) => c.op === 'rehydrate' && c.rehydration.covers(kind)));
+  }
+
+  /** Where a rule that matched puts values back in place of tokens, the call is judged with the values instead. */
+  #onValues(snapshot: Snapshot, before: Verdict): Verdict {
+    const matched = new Set(
+      before.hits.filter((h) => h.mode === 'enforce' && h.error === undefined).map((h) => h.rule),
+    );
+    const rules = this.#rehydrating.filter((r) => matched.has(r.id));
+    if (rules.length === 0) return before;
+    try {
+      const tool = this.#parts.tools.find(snapshot.action.tool?.name ?? '');
+      const revealed = reveal(snapshot, rules, tool);
+      return revealed ? withValues(this.#judge(revealed.snapshot), rules, revealed.edits) : before;
+    } catch (error) {
+      if (error instanceof TransformFailure) return unrevealed(before, error, rules);
+      throw error;
     }
   }
 

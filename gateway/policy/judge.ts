@@ -29,6 +29,8 @@ export interface Relevance {
   readonly binding: boolean;
   /** some enforced rule redacts text here: a stream needs its look-behind */
   readonly redacts: boolean;
+  /** some enforced rule puts values back in place of tokens here */
+  readonly rehydrates: boolean;
   /** a rule says `watch: whole` */
   readonly whole: boolean;
 }
@@ -38,6 +40,8 @@ export interface Judge {
   readonly digest: Digest;
   /** how many rules are in force */
   readonly size: number;
+  /** Tokens of this kind may have to become their values again, so that the run has to keep those. */
+  keeps(kind: string): boolean;
   relevance(selection: Selection): Relevance;
   /** Never throws: what breaks is a denial with a `runtime_error:*` reason. */
   evaluate(snapshot: Snapshot): Verdict;

@@ -17,6 +17,9 @@ export interface FindingFilter {
   /** as the rule names them */
   readonly names: readonly string[];
   readonly covers: (finding: PlacedFinding) => boolean;
+  readonly coversKind: (kind: string) => boolean;
+  /** the kinds that are known to be covered */
+  readonly kinds: ReadonlySet<string>;
 }
 
 const family = (kind: string): string => kind.split('.')[0] as string;
@@ -45,12 +48,15 @@ export function findingFilter(names: readonly string[], known: readonly KnownDet
     }
   }
   const families = known.filter((d) => d.remote && names.includes(d.name)).map((d) => `${d.name}.`);
+  const coversKind = (kind: string): boolean =>
+    kinds.has(kind) || globs.some((g) => globMatches(g, kind)) || families.some((f) => kind.startsWith(f));
   return {
     detectors: [...detectors].sort(),
     names,
+    coversKind,
+    kinds,
     covers: ({ kind, status }) => {
-      if (status === 'found')
-        return kinds.has(kind) || globs.some((g) => globMatches(g, kind)) || families.some((f) => kind.startsWith(f));
+      if (status === 'found') return coversKind(kind);
       const owners = ownersOf(kind, known);
       return owners.length === 0 || owners.some((o) => detectors.has(o));
     },

@@ -2,6 +2,7 @@ import type { Action, Edit, TextPart } from '../domain/action.ts';
 import { type PlacedFinding, tokenText, tokenWord } from '../domain/finding.ts';
 import type { Snapshot } from '../domain/snapshot.ts';
 import type { Sha256 } from './judge.ts';
+import { type Keep, masked } from './masked.ts';
 import { TransformFailure } from './transform-failure.ts';
 
 export type RedactAs = 'token' | 'mask' | 'hash' | 'drop';
@@ -10,6 +11,7 @@ export type RedactAs = 'token' | 'mask' | 'hash' | 'drop';
 export interface Redaction {
   readonly rule: number;
   readonly as: RedactAs;
+  readonly keep?: Keep | undefined;
   readonly covers: (finding: PlacedFinding) => boolean;
 }
 
@@ -41,7 +43,7 @@ export function redact(snapshot: Snapshot, redactions: readonly Redaction[], sha
     }
     const part = partOf(action, finding, wish.rule);
     const found = part.text.slice(finding.start, finding.end);
-    const text = (): string => replacement(wish.as, finding, found, snapshot, sha256, numbers);
+    const text = (): string => replacement(wish, finding, found, snapshot, sha256, numbers);
     const list = cuts.get(part);
     if (list) list.push({ start: finding.start, end: finding.end, text });
     else cuts.set(part, [{ start: finding.start, end: finding.end, text }]);
@@ -80,7 +82,7 @@ function numbered(finding: PlacedFinding, found: string, numbers: Numbers): stri
 }
 
 function replacement(
-  as: RedactAs,
+  { as, keep }: Redaction,
   finding: PlacedFinding,
   found: string,
   snapshot: Snapshot,
@@ -91,7 +93,7 @@ function replacement(
     case 'token':
       return finding.token ?? numbered(finding, found, numbers);
     case 'mask':
-      return '*'.repeat(found.length);
+      return keep === undefined ? '*'.repeat(found.length) : masked(found, keep);
     case 'hash':
       return `[redacted:${finding.kind}:${sha256(JSON.stringify([snapshot.tenant.id, snapshot.run.id, found])).slice(0, 12)}]`;
     case 'drop':

@@ -12,11 +12,13 @@ import { type Landing, landings } from './landing.ts';
 import type { LinearPattern } from './linear-pattern.ts';
 import { notePlace } from './note-place.ts';
 import { type Redaction, redact } from './redact.ts';
+import type { Rehydration } from './rehydration.ts';
 import { TransformFailure } from './transform-failure.ts';
 
 /** A transform of a rule, compiled. */
 export type Change =
   | { readonly op: 'redact'; readonly redaction: Redaction }
+  | { readonly op: 'rehydrate'; readonly rehydration: Rehydration }
   | { readonly op: 'cap'; readonly to: OutputCap }
   | { readonly op: 'set'; readonly at: Pointer; readonly to: Json }
   | { readonly op: 'remove'; readonly at: Pointer }
@@ -55,7 +57,7 @@ export function transform(snapshot: Snapshot, rules: readonly Transforming[], sh
   for (const { index, changes } of [...rules].sort((a, b) => b.layer.depth - a.layer.depth)) {
     for (const change of changes) {
       if (change.op === 'cap') cap = tighter(cap, change.to);
-      else if (change.op !== 'redact') make(work, change, index);
+      else if (change.op !== 'redact' && change.op !== 'rehydrate') make(work, change, index);
     }
   }
   return { edits: work.edits, cap };
@@ -120,7 +122,7 @@ function place(work: Workpiece, at: Pointer, rule: number): readonly Landing[] {
   return found;
 }
 
-function make(work: Workpiece, change: Exclude<Change, { op: 'redact' | 'cap' }>, rule: number): void {
+function make(work: Workpiece, change: Exclude<Change, { op: 'redact' | 'rehydrate' | 'cap' }>, rule: number): void {
   switch (change.op) {
     case 'set':
       for (const { at } of place(work, change.at, rule)) work.edit({ op: 'set', at, value: change.to }, rule);

@@ -100,3 +100,41 @@ describe('tokens of a run', () => {
     );
   });
 });
+
+describe('values that may be put back', () => {
+  const parts = (text: string) => [{ at: '/0', text }];
+  const keep = (book: RunTokens, text: string, run = 'r', keeps = (_kind: string): boolean => true) =>
+    book.place(SPACE, run, parts(text), found(text), keeps);
+  const values = (book: RunTokens, text: string, run = 'r', space = SPACE) =>
+    book.recall(space, run, parts(text)).map((t) => [t.token, t.value]);
+
+  it('are those of kinds that a rule names, in their own run only, where they stand', () => {
+    const book = new RunTokens();
+    keep(book, 'a@x.test b@x.test', 'r', (kind) => kind === 'pii.email');
+    expect(book.recall(SPACE, 'r', parts('to <EMAIL_2>'))).toEqual([
+      { token: '<EMAIL_2>', word: 'EMAIL', at: '/0', start: 3, end: 12, kind: 'pii.email', value: 'b@x.test' },
+    ]);
+    expect(values(book, '<EMAIL_1> <EMAIL_3>')).toEqual([
+      ['<EMAIL_1>', 'a@x.test'],
+      ['<EMAIL_3>', undefined],
+    ]);
+    expect(values(book, '<EMAIL_1>', 'other')).toEqual([['<EMAIL_1>', undefined]]);
+    expect(values(book, '<EMAIL_1>', 'r', { tenant: 't2', key: 'k' })).toEqual([['<EMAIL_1>', undefined]]);
+    keep(book, 'c@x.test', 'r', () => false);
+    expect(values(book, '<EMAIL_3>')).toEqual([['<EMAIL_3>', undefined]]);
+    // a rule that came later finds them when the history comes again
+    keep(book, 'c@x.test');
+    expect(values(book, '<EMAIL_3>')).toEqual([['<EMAIL_3>', 'c@x.test']]);
+  });
+
+  it('are bounded: the quietest run loses its values first, and no token changes its meaning', () => {
+    const book = new RunTokens({ runs: 2, perRun: 100, kept: 20 });
+    keep(book, 'a@x.test', 'one');
+    keep(book, 'b@x.test', 'two');
+    keep(book, 'c@x.test', 'two');
+    expect(values(book, '<EMAIL_1>', 'one')).toEqual([['<EMAIL_1>', undefined]]);
+    expect(values(book, '<EMAIL_1> <EMAIL_2>', 'two').map(([, v]) => v)).toEqual(['b@x.test', 'c@x.test']);
+    keep(book, 'a@x.test', 'one');
+    expect(values(book, '<EMAIL_1>', 'one')).toEqual([['<EMAIL_1>', 'a@x.test']]);
+  });
+});

@@ -97,6 +97,7 @@ export function snapshot(change: Loose = {}): Snapshot {
     },
     cost_usd: (rest.cost_usd as number | undefined) ?? 0,
     findings: (rest.findings as readonly PlacedFinding[] | undefined) ?? [],
+    tokens: rest.tokens as Snapshot['tokens'],
   };
 }
 

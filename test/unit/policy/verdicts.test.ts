@@ -315,6 +315,7 @@ describe('relevance', () => {
       detectors: [],
       binding: false,
       redacts: false,
+      rehydrates: false,
       whole: false,
     });
     expect(select(rule('r', 'verdict: warn, tools: bash'))).toMatchObject({ any: true, binding: false });
