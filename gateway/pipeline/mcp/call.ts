@@ -1,26 +1,24 @@
 import type { ToolRef } from '../../domain/action.ts';
 import { Fault } from '../../domain/fault.ts';
 import { member } from '../../domain/json.ts';
-import type { Principal } from '../../domain/principal.ts';
 import type { Ending } from '../../domain/receipt.ts';
 import { epochMs } from '../../domain/scalars.ts';
 import type { McpEra, RpcMessage } from '../../ports/mcp-wire.ts';
-import type { Standing } from '../../ports/pins.ts';
 import { begin, release } from '../conclude.ts';
 import { heartbeat } from '../heartbeat.ts';
 import type { Hold } from '../reserve.ts';
-import { denyTool } from './deny-tool.ts';
 import { judgeMessage, type Seat } from './judge-message.ts';
 import { haltFault, type Leg, send, watchLeg } from './leg.ts';
-import { whyNever } from './may-use.ts';
 import { callIdOf } from './name-run.ts';
+import { refuseHidden, refuseUnapproved } from './refuse-tool.ts';
 import { type Relayed, relayAnswer } from './relay-answer.ts';
 import { remember } from './relay-events.ts';
+import type { Retry } from './request-state.ts';
 import { review } from './review.ts';
 import { benchOf, lifeAction, seatOf } from './seat.ts';
 import { standingOf } from './standing.ts';
 import { startRun } from './start-run.ts';
-import { NO_HOLD, type PricedCall, priceUsd, quoteTool, reserveTool, settleTool } from './tool-terms.ts';
+import { NO_HOLD, NO_PRICE, type PricedCall, priceUsd, quoteTool, reserveTool, settleTool } from './tool-terms.ts';
 import type { Errand, Visit } from './visit.ts';
 
 /** A request of a caller with what was found out about it before it is judged. */
@@ -28,6 +26,18 @@ export interface Ask {
   readonly errand: Errand;
   readonly message: RpcMessage;
   readonly era: McpEra;
+  /** the message goes on where an earlier one asked for input */
+  readonly retry?: Retry | undefined;
+  /** the message as its caller wrote it, where it was edited since */
+  readonly original?: RpcMessage;
+}
+
+/** What carrying a message takes. */
+interface Way {
+  readonly hold: Hold;
+  /** undefined: it is not charged */
+  readonly priced: PricedCall | undefined;
+  readonly changes: Readonly<Record<string, string>>;
 }
 
 const encoder = new TextEncoder();
@@ -37,39 +47,40 @@ const judgeLife = (seat: Seat, message: RpcMessage, action: ReturnType<typeof li
 };
 
 /** One request that is judged and priced: every beat of the corridor. Throws a Fault where it is refused before its answer began. */
-export async function callTool(ask: Ask): Promise<void> {
-  const { errand, message } = ask;
-  const { visit, principal, peer } = errand;
+export async function callTool(asked: Ask): Promise<void> {
+  const { visit, principal, peer } = asked.errand;
   const { gate, trail, room } = visit;
-  const [part] = room.wire.asked(message);
-  const tool = part?.tool ?? message.method;
-  const standing = await standingOf(ask);
-  const schema = standing?.state === 'approved' ? member(standing.definition, 'inputSchema') : undefined;
-  if (ask.era === 'modern') room.wire.checkHeaders(message, visit.arrival.headers, schema);
   const server = peer.server.name;
-  const callId = callIdOf(message);
-  const plain: ToolRef = { name: tool, server, callId };
-  refuseUnapproved(visit, principal, plain, standing);
-  const first = startRun(visit, principal);
-  const price = gate.cashier.tool(server, tool, part?.target ?? {}, trail.at);
-  const quote = quoteTool(price);
+  const standing = await standingOf(asked);
+  const schema = standing?.state === 'approved' ? member(standing.definition, 'inputSchema') : undefined;
+  if (asked.era === 'modern') room.wire.checkHeaders(asked.message, visit.arrival.headers, schema);
+  const ask = { ...asked, message: asked.retry?.message ?? asked.message };
+  const [part] = room.wire.asked(ask.message);
+  const args = part?.target ?? {};
+  const callId = callIdOf(ask.message);
+  const plain: ToolRef = { name: part?.tool ?? ask.message.method, server, callId };
+  refuseUnapproved(trail, principal, plain, standing);
+  const first = startRun(visit, principal, asked.retry?.lineage);
+  const price = asked.retry ? undefined : gate.cashier.tool(server, plain.name, args, trail.at);
+  const quote = asked.retry ? NO_PRICE : quoteTool(price);
   trail.quote = quote;
   const hold = await reserveTool(gate, trail, principal, quote, plain);
   const known = { callId, priceUsd: priceUsd(price), ...(standing && { pinned: true }) };
-  const bench = benchOf(errand, quote, hold);
-  const seat: Seat = { bench, room, trail, server, tool: known };
+  const inLog = asked.retry !== undefined;
+  const seat: Seat = { bench: benchOf(ask.errand, quote, hold), room, trail, server, tool: known, inLog };
   let carried: RpcMessage;
   try {
     refuseHidden(seat, principal, plain);
-    if (first && !errand.session) judgeLife(seat, message, lifeAction('agent_startup', errand));
-    ({ message: carried } = judgeMessage(seat, message, room.wire.asked, room.limits.request));
+    if (first && !ask.errand.session) judgeLife(seat, ask.message, lifeAction('agent_startup', ask.errand));
+    ({ message: carried } = judgeMessage(seat, ask.message, room.wire.asked, room.limits.request));
     await begin(gate, trail, principal, hold);
   } catch (error) {
-    await release(gate, trail, hold.amount);
+    if (hold.accounts.length > 0) await release(gate, trail, hold.amount);
     throw error;
   }
-  const args = room.wire.asked(carried)[0]?.target ?? {};
-  await carry({ ...ask, message: carried }, seat, hold, { server, tool, args }, changesOf(ask, carried, schema));
+  const priced = { server, tool: plain.name, args: room.wire.asked(carried)[0]?.target ?? {} };
+  const way = { hold, priced: asked.retry ? undefined : priced, changes: changesOf(ask, carried, schema) };
+  await carry({ ...ask, message: carried, original: asked.message }, seat, way);
 }
 
 /** Everything else: carried with the envelope rules and its answer reviewed, without price and step. */
@@ -80,34 +91,7 @@ export async function relayRequest(ask: Ask): Promise<void> {
     visit.room.wire.checkHeaders(message, visit.arrival.headers, undefined);
   const seat = seatOf(errand);
   if (message.method === 'initialize') judgeLife(seat, message, lifeAction('agent_startup', errand));
-  await carry(ask, seat, NO_HOLD, undefined, {});
-}
-
-/** Only what somebody approved may be called; a hidden name that was guessed is denied like any other (mcp-plane.md 8). */
-function refuseUnapproved({ trail }: Visit, principal: Principal, tool: ToolRef, standing: Standing | undefined): void {
-  if (!standing || standing.state === 'approved') return;
-  const why =
-    standing.state === 'unknown'
-      ? 'no list of its server shows it, or nobody approved it; ask for the list of tools and use one of those'
-      : `${standing.why}; an operator can approve it with \`tollgate mcp pins approve ${standing.approval}\``;
-  throw denyTool(trail, principal, tool, {
-    code: 'TG_POLICY_DENIED',
-    rule: `pins/${standing.state}`,
-    reason: standing.state === 'quarantined' ? 'tool_changed' : 'tool_not_approved',
-    message: `tollgate denied the call of tool \`${tool.name}\`: ${why}`,
-  });
-}
-
-/** What a `hide` takes out of every list is not called either: a rule that denies speaks for itself. */
-function refuseHidden(seat: Seat, principal: Principal, tool: ToolRef): void {
-  const never = whyNever(seat, tool.name);
-  if (never?.by !== 'hidden') return;
-  throw denyTool(seat.trail, principal, tool, {
-    code: 'TG_POLICY_DENIED',
-    rule: never.rule ?? 'hidden',
-    reason: never.reason ?? 'hidden_tool',
-    message: `tollgate denied the call of tool \`${tool.name}\`: rule \`${never.rule}\` hides it${never.message === undefined ? '' : `: ${never.message}`}`,
-  });
+  await carry(ask, seat, { hold: NO_HOLD, priced: undefined, changes: {} });
 }
 
 function changesOf(
@@ -120,13 +104,7 @@ function changesOf(
 }
 
 /** begin → relay → settle → review: the message goes out, its answer comes back, and whatever happened is charged once. */
-async function carry(
-  ask: Ask,
-  seat: Seat,
-  hold: Hold,
-  priced: PricedCall | undefined,
-  changes: Readonly<Record<string, string>>,
-): Promise<void> {
+async function carry(ask: Ask, seat: Seat, { hold, priced, changes }: Way): Promise<void> {
   const { errand, message, era } = ask;
   const { visit } = errand;
   const { gate, trail } = visit;
@@ -137,6 +115,8 @@ async function carry(
     request: message.kind === 'request' ? message : undefined,
     era,
     signal: watch.signal,
+    lineage: ask.retry?.lineage,
+    original: ask.original ?? message,
   };
   const stop = keepLease(visit, hold);
   let served = false;

@@ -4,6 +4,7 @@ import type { McpEra, RpcMessage } from '../../ports/mcp-wire.ts';
 import { type HaltWatch, haltText } from '../halting.ts';
 import { headersForServer } from './headers.ts';
 import type { Seat } from './judge-message.ts';
+import type { Lineage } from './request-state.ts';
 import { callerOf, type Errand } from './visit.ts';
 
 /** One request of a caller on its way to a server and back. */
@@ -14,6 +15,10 @@ export interface Leg {
   readonly request: RpcMessage | undefined;
   readonly era: McpEra;
   readonly signal: AbortSignal;
+  /** where the request goes on from, where an earlier one asked for input */
+  readonly lineage?: Lineage | undefined;
+  /** the request as its caller wrote it */
+  readonly original?: RpcMessage | undefined;
 }
 
 /** Ends a leg when its caller leaves or its run is halted. */

@@ -2,6 +2,7 @@ import { callTool, relayRequest } from './call.ts';
 import { passAnswer } from './client-answer.ts';
 import { errandFor } from './errand.ts';
 import type { Progress } from './exchange-mcp.ts';
+import { openRetry } from './request-state.ts';
 import { legacySession } from './session.ts';
 import { refuseHalted } from './start-run.ts';
 import type { Visit } from './visit.ts';
@@ -14,10 +15,12 @@ export async function post(visit: Visit, body: Uint8Array, progress: Progress): 
   progress.message = message;
   progress.era = room.wire.eraOf(message, arrival.headers);
   const session = progress.era === 'legacy' ? legacySession(visit) : undefined;
-  const errand = errandFor(visit, message, session);
+  const server = visit.address.server ?? '';
+  const retry = progress.era === 'modern' ? openRetry(visit, server, message) : undefined;
+  const errand = errandFor(visit, message, session, retry?.lineage.run);
   refuseHalted(visit, errand.principal);
   if (message.kind === 'response') return passAnswer(errand, message);
-  const ask = { errand, message, era: progress.era };
+  const ask = { errand, message, era: progress.era, retry };
   const isJudged = message.kind === 'request' && room.wire.asked(message).length > 0;
   await (isJudged ? callTool(ask) : relayRequest(ask));
 }

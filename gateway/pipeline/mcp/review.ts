@@ -3,6 +3,7 @@ import type { McpAnswer } from '../../ports/mcp-server.ts';
 import type { RpcMessage } from '../../ports/mcp-wire.ts';
 import type { Leg } from './leg.ts';
 import type { Reviewed } from './relay-answer.ts';
+import { requestDigest, resultTypeOf, sealState } from './request-state.ts';
 import { reviewAnswer } from './review-answer.ts';
 import { reviewInstructions, reviewList } from './review-list.ts';
 import { sealSession } from './session.ts';
@@ -22,9 +23,18 @@ export async function review(
   const listed = INTRODUCTIONS.has(request.method)
     ? await reviewInstructions(leg, response)
     : await reviewList(leg, request, response);
-  const message = reviewAnswer(seat, request, listed);
+  const message = lineageSealed(leg, request, reviewAnswer(seat, request, listed));
   if (request.method !== 'initialize') return { message };
   return { message, headers: sessionHeader(leg, response, answer) };
+}
+
+/** A modern result that asks for input carries the gate's own state, which holds the server's (SEP-2322). */
+function lineageSealed(leg: Leg, request: RpcMessage, response: RpcMessage): RpcMessage {
+  if (leg.era === 'legacy' || resultTypeOf(request, response) !== 'input_required') return response;
+  const { visit, principal, peer } = leg.errand;
+  const { id, step } = visit.trail;
+  const lineage = leg.lineage ?? { call: id, run: principal.run.id, step, round: 1 };
+  return sealState(visit, peer.server.name, lineage, requestDigest(leg.original ?? request), response);
 }
 
 /** The server's session never leaves the gate; its caller gets a sealed one (mcp-plane.md 5). */

@@ -1,4 +1,5 @@
 import { Fault } from '../../domain/fault.ts';
+import { RpcFault } from '../../domain/rpc-fault.ts';
 import type { McpEra, RpcMessage } from '../../ports/mcp-wire.ts';
 import type { Gateway } from '../gateway.ts';
 import type { Reply } from '../reply.ts';
@@ -28,7 +29,7 @@ const isDenial = ({ code }: Fault): boolean => code === 'TG_POLICY_DENIED' || co
 
 /** The text of a refusal: a denied `tools/call` is a result, everything else an error (mcp-plane.md 11). */
 export function refusalText(room: McpRoom, trail: Trail, { message, era }: Answering, fault: Fault): string {
-  const asResult = isDenial(fault) && message?.method === 'tools/call';
+  const asResult = isDenial(fault) && !(fault instanceof RpcFault) && message?.method === 'tools/call';
   return room.wire.say({
     fault,
     id: message?.kind === 'request' ? message.id : undefined,

@@ -1,9 +1,16 @@
 import type { Principal } from '../../domain/principal.ts';
 import { haltFault } from './leg.ts';
+import type { Lineage } from './request-state.ts';
 import type { Visit } from './visit.ts';
 
-/** The call becomes a step of its run. True where none of the run's calls was answered yet. Throws a Fault where the run is halted. */
-export function startRun({ gate, trail, space }: Visit, principal: Principal): boolean {
+/** The call becomes a step of its run, or stays in the one it goes on from. True where none of the run's calls was answered yet. */
+export function startRun({ gate, trail, space }: Visit, principal: Principal, goesOn: Lineage | undefined): boolean {
+  if (goesOn) {
+    trail.step = goesOn.step;
+    trail.attempt = goesOn.round;
+    trail.note(`goes on from ${goesOn.call}`);
+    return false;
+  }
   // each call on this plane is a step of its own: its id is all that a later one could repeat
   const ticket = gate.runs.enter(space, principal.run.id, trail.at, trail.id, false);
   trail.step = ticket.step;
