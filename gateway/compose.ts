@@ -6,6 +6,7 @@ import { scanOpen } from './audit/recovery.ts';
 import { type Shipper, startShipper } from './audit/shipper.ts';
 import { sinks as sinkKinds } from './audit/sinks/_all.ts';
 import { openSpool } from './audit/spool.ts';
+import { unpricedDeployments } from './config/deployments.ts';
 import { openMcp } from './compose-mcp.ts';
 import { budgetsOf, destinationsOf, ratesOf } from './config/gate-terms.ts';
 import { limitsOf } from './config/limits-of.ts';
@@ -93,6 +94,7 @@ export function configProblems(config: LoadedConfig, cashier: Cashier): string[]
     }
   }
   problems.push(...remoteProblems(config.detectors.remote, allDetectors));
+  problems.push(...unpricedDeployments(config, cashier));
   for (const { type } of config.sinks) {
     if (!sinkKinds.some((kind) => kind.type === type))
       problems.push(`sink \`${type}\` is unknown; known are ${sinkKinds.map((k) => k.type).join(', ')}`);

@@ -1,7 +1,9 @@
 import type { Budget, Rate } from '../domain/budget.ts';
 import type { Destination } from '../pipeline/gateway.ts';
 import type { Dialect } from '../ports/dialect.ts';
+import { withDeployments } from './deployments.ts';
 import type { LoadedConfig } from './load.ts';
+import { withHabits } from './wire-habits.ts';
 
 /** The limits of money among those configured, as the corridor knows them. */
 export const budgetsOf = ({ budgets }: LoadedConfig): Budget[] =>
@@ -26,7 +28,14 @@ export function destinationsOf(config: LoadedConfig, all: readonly Dialect[]): M
         name,
         origin: url.origin,
         basePath: url.pathname.replace(/\/+$/, ''),
-        dialects: upstream.dialects.map((wanted) => all.find((d) => d.name === wanted) as Dialect),
+        dialects: upstream.dialects.map((wanted) => {
+          const dialect = all.find((d) => d.name === wanted) as Dialect;
+          const spoken = withHabits(dialect, {
+            usageInStream: upstream.usage_in_stream,
+            outputCap: upstream.output_cap,
+          });
+          return upstream.deployments ? withDeployments(spoken, upstream.deployments) : spoken;
+        }),
         credential: upstream.credential,
         prices: upstream.prices ?? name,
         routes: upstream.routes.map((route) =>

@@ -52,6 +52,12 @@ const upstream = z.strictObject({
   /** the price table's provider, where it is not called like the upstream */
   prices: z.string().optional(),
   routes: z.array(route).default([]),
+  /** whether a chat stream shows its usage: when it is asked to, unasked (and it refuses to be asked), or never */
+  usage_in_stream: z.enum(['on_request', 'always', 'never']).default('on_request'),
+  /** the member a clamp writes where the caller set no cap; default: the language's own */
+  output_cap: z.enum(['max_tokens', 'max_completion_tokens']).optional(),
+  /** what callers name instead of a model → the model it stands for, for prices and rules */
+  deployments: z.record(z.string().min(1), z.string().min(1)).optional(),
 });
 
 const most = z.int().min(1).max(1_000_000_000_000);
