@@ -1,9 +1,12 @@
 import { resolve } from 'node:path';
 import type { LoadedConfig } from './config/load.ts';
+import { isLoopback } from './config/loopback.ts';
 import type { McpConfig, McpServerConfig } from './config/mcp-schema.ts';
 import { detectors } from './detectors/_all.ts';
 import { mcpWire } from './dialects/mcp/wire.ts';
 import type { Json } from './domain/json.ts';
+import { createMcpAccess } from './identity/mcp-access.ts';
+import { issuerReader } from './identity/read-issuer.ts';
 import { sealSecrets } from './identity/seal-secrets.ts';
 import { createSealer } from './identity/sealed-handle.ts';
 import type { Gateway } from './pipeline/gateway.ts';
@@ -15,15 +18,24 @@ import { createNames, nameProblems } from './pipeline/trust/federated-names.ts';
 import { Flights } from './pipeline/trust/flights.ts';
 import { PinKeeper } from './pipeline/trust/pin-keeper.ts';
 import type { McpServer } from './ports/mcp-server.ts';
+import { hostCheck } from './server/host-check.ts';
 import type { EmbeddedPins } from './stores/embedded/pins.ts';
 import { FilePinLock } from './stores/embedded/pins-lock.ts';
+import { createGuardedFetch } from './upstream/guarded-fetch.ts';
 import { openUpstream } from './upstream/http.ts';
 import { openMcpHttp } from './upstream/mcp-http.ts';
+import { openSseServer } from './upstream/mcp-sse/open-sse.ts';
+import { fixedCredential, grantedCredential, type OwnCredential } from './upstream/own-credential.ts';
 import { openStdioServer } from './upstream/stdio/open-stdio.ts';
 
+type WebServerConfig = Extract<McpServerConfig, { readonly url: string }>;
 type Parts = Pick<Gateway, 'clock' | 'log' | 'spool' | 'identity'> & { readonly pins: EmbeddedPins };
 
 const MEGA = 1024 * 1024;
+/** How long the answer of a server without HTTP may take before it is sent as a stream. */
+const PATIENCE_MS = 100;
+/** How long a process may take to answer the probe of its era. */
+const PROBE_MS = 5_000;
 
 /** Opens the MCP plane's servers and everything its corridor needs. `opened` hears how to close each again. */
 export function openMcp(
@@ -66,7 +78,7 @@ export function openMcp(
     }),
     refreshes: new Flights(),
     sealer: createSealer(sealSecrets(mcp.seal_keys, config.state)),
-    access: openAccess(parts),
+    access: openAccess(config, mcp, parts),
     pending: new PendingRequests(),
     unanswered: new UnansweredCalls(),
     idleRuns: new IdleRuns(),
@@ -110,42 +122,77 @@ function openServer(
   limits: McpLimits,
   upstream: ReturnType<typeof openUpstream>,
 ): McpServer {
-  if ('url' in server) {
-    const { credential } = server;
-    const own = credential && !('oauth' in credential) ? credential : undefined;
-    return openMcpHttp({ name, url: server.url, upstream, credential: async () => own });
-  }
   const { clock, log } = parts;
-  return openStdioServer({
+  const session = {
     name,
-    command: {
-      command: server.command,
-      env: server.env,
-      cwd: server.cwd === undefined ? config.folder : resolve(config.folder, server.cwd),
-      uid: server.uid,
-      gid: server.gid,
-    },
-    era: server.era,
-    share: server.share,
     idleMs: server.idle_s * 1000,
     messageBytes: limits.message.bytes,
-    maxProcesses: 1_000,
-    probeMs: 5_000,
-    patienceMs: 100,
+    patienceMs: PATIENCE_MS,
     log,
-    incident: (what, detail) => event(parts, what, { server: name, ...detail }),
-    redact: (line) => line,
+    incident: (what: string, detail: Readonly<Record<string, Json>>) => event(parts, what, { server: name, ...detail }),
     ticks: () => clock.ticks(),
+  };
+  if ('url' in server) {
+    const credential = credentialOf(name, server, parts);
+    return server.sse_legacy
+      ? openSseServer({ ...session, url: server.url, upstream, credential: (caller) => credential.get(caller) })
+      : openMcpHttp({ name, url: server.url, upstream, credential });
+  }
+  const { command, env, uid, gid, cwd = '.' } = server;
+  return openStdioServer({
+    ...session,
+    command: { command, env, cwd: resolve(config.folder, cwd), uid, gid },
+    era: server.era,
+    share: server.share,
+    maxProcesses: server.max_processes,
+    probeMs: PROBE_MS,
+    redact: withoutSecrets,
   });
 }
 
-function openAccess({ identity }: Parts): McpRoom['access'] {
-  return {
-    admit() {},
-    async authenticate(arrival) {
-      return { ...(await identity.authenticate(arrival, ['authorization'])), scopes: [] };
-    },
-    challenge: () => 'Bearer realm="tollgate"',
-    metadata: () => undefined,
-  };
+/** A line of a server's log without what looks like a secret. */
+function withoutSecrets(line: string): string {
+  const nose = detectors.find(({ name }) => name === 'secrets');
+  return (nose?.scan(line) ?? []).reduceRight(
+    (text, { start, end }) => `${text.slice(0, start)}[secret]${text.slice(end)}`,
+    line,
+  );
+}
+
+/** Fetches documents of the issuers an operator named. Their own hosts may be private, and on this machine where he said so. */
+function issuerRoom(urls: readonly (string | undefined)[], clock: Gateway['clock']) {
+  const named = urls.filter((url) => url !== undefined).map((url) => new URL(url));
+  const fetch = createGuardedFetch({
+    trusted: named.map(({ host }) => host),
+    allowLoopback: named.some(({ hostname }) => isLoopback(hostname)),
+  });
+  return { fetch, clock, readIssuer: issuerReader(fetch, clock) };
+}
+
+function credentialOf(name: string, server: WebServerConfig, { clock }: Parts): OwnCredential {
+  const { credential, url } = server;
+  if (!credential || !('oauth' in credential)) return fixedCredential(credential);
+  const { oauth } = credential;
+  const room = issuerRoom([oauth.issuer, oauth.token_endpoint], clock);
+  return grantedCredential({ ...oauth, resource: oauth.resource ?? url }, { ...room, server: name });
+}
+
+function openAccess(config: LoadedConfig, mcp: McpConfig, { identity, clock }: Parts): McpRoom['access'] {
+  const { oauth, allowed_hosts, allowed_origins } = mcp;
+  const hosts = oauth ? [...allowed_hosts, new URL(oauth.resource).host] : allowed_hosts;
+  const check = hostCheck({ listen: config.listen.host, hosts, origins: allowed_origins });
+  return createMcpAccess({
+    identity,
+    admit: ({ headers }) => check(headers),
+    ...(oauth && {
+      oauth: {
+        ...oauth,
+        endpoints: ['/mcp', ...Object.keys(mcp.servers).map((name) => `/mcp/${name}`)],
+        room: issuerRoom(
+          oauth.issuers.flatMap(({ issuer, jwks_uri }) => [issuer, jwks_uri]),
+          clock,
+        ),
+      },
+    }),
+  });
 }

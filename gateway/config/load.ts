@@ -1,8 +1,8 @@
-import { isIP } from 'node:net';
 import { dirname, resolve } from 'node:path';
 import type { z } from 'zod';
 import { nearest } from '../domain/nearest.ts';
 import { type Path, type Problem, problemText, readSource, type Source } from '../domain/source.ts';
+import { isLoopback } from './loopback.ts';
 import { type Config, configSchema } from './schema.ts';
 
 /** A configuration that cannot be used; every mistake of the file at once. */
@@ -145,11 +145,4 @@ function contradictions(source: Source, config: Config): Problem[] {
       );
   }
   return problems;
-}
-
-/** 127.0.0.0/8, ::1 or localhost. */
-export function isLoopback(host: string): boolean {
-  const bare = host.replace(/^\[(.*)\]$/, '$1');
-  if (bare === 'localhost' || bare === '::1') return true;
-  return isIP(bare) === 4 && bare.startsWith('127.');
 }

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { isLoopback } from './loopback.ts';
 
 const webUrl = z
   .string()
@@ -7,6 +8,25 @@ const webUrl = z
     'an http or https URL, such as https://mcp.example.com/mcp',
   );
 
+/** Tokens and answers travel there: nothing but this machine may be spoken to in clear, and no password stands in a URL. */
+const safeUrl = webUrl.refine((text) => {
+  if (!URL.canParse(text)) return true;
+  const { protocol, hostname, username, password } = new URL(text);
+  return username === '' && password === '' && (protocol !== 'http:' || isLoopback(hostname));
+}, 'https to another machine (http is for loopback addresses), and no name or password in it');
+
+/** How callers reach the gate: they get there over TLS, whoever ends it. */
+const ownUrl = webUrl.refine(
+  (text) => !URL.canParse(text) || (new URL(text).pathname === '/' && !/[?#]/.test(text)),
+  'scheme, host and port alone: the paths are the gate’s own',
+);
+
+/** Algorithms with a public key; a symmetric one would make every verifier an issuer. */
+const ALGORITHMS = [
+  ...['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512'],
+  ...['ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519'],
+] as const;
+
 /** The gate's own credential for a server; the caller's is never passed through. */
 const credential = z.union([
   z.strictObject({ bearer: z.string().min(1) }),
@@ -14,9 +34,9 @@ const credential = z.union([
   z.strictObject({
     oauth: z.strictObject({
       grant: z.enum(['client_credentials', 'token_exchange']).default('client_credentials'),
-      issuer: webUrl,
+      issuer: safeUrl,
       /** absent: read from the issuer's metadata */
-      token_endpoint: webUrl.optional(),
+      token_endpoint: safeUrl.optional(),
       client_id: z.string().min(1),
       client_secret: z.string().min(1),
       scopes: z.array(z.string().min(1)).default([]),
@@ -38,6 +58,8 @@ const both = {
   federated: z.boolean().default(true),
   /** `auto`: as it answers a probe */
   era: z.enum(['auto', 'legacy', 'modern']).default('auto'),
+  /** a process or connection of the gate's own that nobody uses for so long is ended */
+  idle_s: z.number().positive().default(600),
 };
 
 const stdioServer = z.strictObject({
@@ -50,22 +72,23 @@ const stdioServer = z.strictObject({
   gid: z.int().min(0).optional(),
   /** who shares a process: `initialize` is process-wide, so a legacy server has one per session */
   share: z.enum(['session', 'principal', 'everyone']).default('session'),
-  idle_s: z.number().positive().default(600),
+  /** most processes of it at one time */
+  max_processes: z.int().min(1).max(10_000).default(100),
 });
 
 const webServer = z.strictObject({
   ...both,
-  url: webUrl,
+  url: safeUrl,
   credential: credential.optional(),
   /** the transport of 2024-11-05 */
   sse_legacy: z.boolean().default(false),
 });
 
 const issuer = z.strictObject({
-  issuer: webUrl,
+  issuer: safeUrl,
   /** absent: read from the issuer's metadata */
-  jwks_uri: webUrl.optional(),
-  algorithms: z.array(z.string().min(1)).min(1).default(['RS256', 'ES256', 'EdDSA']),
+  jwks_uri: safeUrl.optional(),
+  algorithms: z.array(z.enum(ALGORITHMS)).min(1).default(['RS256', 'ES256', 'EdDSA']),
   /** further `aud` values that mean this gate, for issuers that cannot name a resource (RFC 8707) */
   audiences: z.array(z.string().min(1)).default([]),
   /** claims that name tenant, human and agent */
@@ -102,7 +125,7 @@ export const mcpSchema = z.strictObject({
   oauth: z
     .strictObject({
       /** how callers reach the gate, without a path: the start of every canonical `resource` */
-      resource: webUrl,
+      resource: ownUrl,
       issuers: z.array(issuer).min(1),
       /** scopes every caller needs */
       scopes: z.array(z.string().min(1)).default([]),

@@ -1,6 +1,7 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: `${NAME}` is the configuration's own syntax
 import { describe, expect, it } from 'vitest';
-import { ConfigFault, isLoopback, loadConfig } from '../../../gateway/config/load.ts';
+import { ConfigFault, loadConfig } from '../../../gateway/config/load.ts';
+import { isLoopback } from '../../../gateway/config/loopback.ts';
 
 const OK = 'upstreams:\n  openai: { base_url: https://api.openai.com, dialects: [openai-chat] }\n';
 const load = (text: string, env: Record<string, string> = {}) => loadConfig('/etc/tg/tollgate.yaml', text, env);
