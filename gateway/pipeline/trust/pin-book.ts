@@ -16,6 +16,9 @@ export class PinBook {
   readonly #revoked = new Set<string>();
   readonly #shown = new Map<string, Shown>();
   #locked: readonly Trusted[] = [];
+  readonly #unsaved: Trusted[] = [];
+  /** memory is ahead of the store, which did not take what it was given */
+  #torn = false;
   #names = new TrustedNames();
 
   constructor(lock: PinLock, store: PinStore) {
@@ -27,7 +30,7 @@ export class PinBook {
   /** True where lock file or store hold something else than at the last reload. */
   stale(): boolean {
     const [lock, store] = [this.#lock.changed(), this.#store.changed()];
-    return lock || store;
+    return lock || store || this.#torn;
   }
 
   /** Reads everything anew, whole or not at all. A lock file that is no good is told to `onBadLock`; what it said before stays. */
@@ -46,6 +49,8 @@ export class PinBook {
       else this.#take(row);
     }
     for (const row of shown) this.#shown.set(keyOf(row), row);
+    this.#torn = false;
+    this.#unsaved.length = 0;
   }
 
   #readLock(onBadLock: (fault: Fault) => void): readonly Trusted[] {
@@ -91,15 +96,22 @@ export class PinBook {
     return this.#shown.values();
   }
 
-  show(rows: readonly Shown[]): void {
-    if (rows.length === 0) return;
-    this.#store.show(rows);
-    for (const row of rows) this.#shown.set(keyOf(row), row);
+  /** Trusts a definition from now on; it is kept once `save` returns. */
+  trust(row: Trusted): void {
+    this.#torn = true;
+    this.#take(row);
+    this.#unsaved.push(row);
   }
 
-  trust(row: Trusted): void {
-    this.#store.trust([row]);
-    this.#take(row);
+  /** Keeps what was trusted since and what a list shows. Where that fails nothing of it holds. */
+  save(rows: readonly Shown[]): void {
+    const trusted = this.#unsaved.splice(0);
+    if (trusted.length + rows.length === 0) return;
+    this.#torn = true;
+    if (trusted.length > 0) this.#store.trust(trusted);
+    if (rows.length > 0) this.#store.show(rows);
+    this.#torn = false;
+    for (const row of rows) this.#shown.set(keyOf(row), row);
   }
 
   /** The names that a newcomer must not be taken for: those of every trusted definition. */

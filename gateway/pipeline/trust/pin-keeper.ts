@@ -1,19 +1,17 @@
-import { hash } from 'node:crypto';
 import type { Json } from '../../domain/json.ts';
 import { type EpochMs, epochMs } from '../../domain/scalars.ts';
-import { type DefinitionText, definitionText } from '../../domain/tool-definition.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Detector } from '../../ports/detector.ts';
 import type { Log } from '../../ports/log.ts';
 import type { PinKey, PinLock, PinStore, Shown } from '../../ports/pin-store.ts';
 import type { Definition, ListSeen, PinKind, Pins, Standing } from '../../ports/pins.ts';
 import { approvalId, keyOf } from './approval-id.ts';
+import { DefinitionTexts, type HashedText, MAX_TEXT } from './definition-texts.ts';
 import { PinBook } from './pin-book.ts';
 import { suspicionsIn } from './suspicions.ts';
 import { whyChanged } from './why-changed.ts';
 
-/** One definition may have this many characters, and a server this many of one kind; what is beyond waits and cannot be approved. */
-const MAX_TEXT = 1_048_576;
+/** A server may show this many of one kind; what is beyond waits and cannot be approved. */
 const MAX_SHOWN = 5_000;
 
 export interface PinKeeperParts {
@@ -33,13 +31,7 @@ export interface PinKeeperParts {
 type Refusal = Pick<Shown, 'state' | 'why' | 'suspicions'>;
 
 /** A definition of a list that is being reviewed. */
-interface Candidate extends PinKey {
-  readonly hash: string;
-  readonly beside: string;
-  readonly text: string;
-}
-
-const sha256 = (text: string): string => hash('sha256', text, 'hex');
+type Candidate = PinKey & HashedText;
 
 /**
  * Which definitions may be shown and called (mcp-plane.md 8). The approved hash is the pin; whatever differs from every approved one
@@ -53,6 +45,7 @@ export class PinKeeper implements Pins {
   readonly #seenAt = new Map<string, EpochMs>();
   readonly #gone = new Set<string>();
   readonly #listed = new Map<string, EpochMs>();
+  readonly #texts = new DefinitionTexts();
   readonly #values = new Map<string, Json>();
   readonly #listeners = new Set<(server: string, kind: PinKind) => void>();
 
@@ -67,12 +60,13 @@ export class PinKeeper implements Pins {
     this.#refresh();
     const { server, kind, definitions, whole, at } = seen;
     const own = this.#ownNames(seen);
-    const clashing = clashes(definitions);
+    const texts = definitions.map((definition) => this.#texts.of(server, definition));
+    const clashing = clashes(definitions, texts);
     const rows: Shown[] = [];
     const changed = new Set<string>();
-    const keys = definitions.map((definition) => {
-      const key = { server, kind, name: definition.name };
-      const row = this.#judge(key, definition, own, clashing.has(definition.name), at);
+    const keys = definitions.map(({ name }, i) => {
+      const key = { server, kind, name };
+      const row = this.#judge(key, texts[i], own, clashing.has(name), at);
       if (row === undefined) return undefined;
       const before = this.#book.shown(key);
       if (this.#isNews(row, before)) {
@@ -81,7 +75,7 @@ export class PinKeeper implements Pins {
       }
       return key;
     });
-    this.#book.show(rows);
+    this.#book.save(rows);
     for (const key of keys) if (key) this.#present(key, at);
     if (whole) {
       const left = this.#leave(server, kind, new Set(definitions.map((d) => d.name)));
@@ -133,17 +127,14 @@ export class PinKeeper implements Pins {
   /** The row a definition makes; undefined where it is too much to keep. */
   #judge(
     key: PinKey,
-    definition: Definition,
+    hashed: HashedText | undefined,
     own: ReadonlySet<string>,
     clashing: boolean,
     at: EpochMs,
   ): Shown | undefined {
     const before = this.#book.shown(key);
-    if (before === undefined && own.size > MAX_SHOWN) return undefined;
-    const texts = textOf(definition);
-    if (texts === undefined) return undefined;
-    const { pinned, beside } = texts;
-    const candidate: Candidate = { ...key, hash: sha256(pinned), beside: sha256(beside), text: pinned };
+    if (hashed === undefined || (before === undefined && own.size > MAX_SHOWN)) return undefined;
+    const candidate: Candidate = { ...key, ...hashed };
     const since = before?.hash === candidate.hash ? before.at : at;
     if (clashing) {
       return { ...candidate, at: since, state: 'quarantined', why: TWICE, suspicions: [] };
@@ -249,26 +240,14 @@ const TOO_MUCH: Standing = {
   approval: '',
 };
 
-/** Undefined: too long, or without a canonical form. */
-function textOf({ kind, doc }: Definition): DefinitionText | undefined {
-  if (doc.text.length > MAX_TEXT) return undefined;
-  try {
-    return definitionText(kind, doc.text);
-  } catch (error) {
-    if (error instanceof TypeError || error instanceof SyntaxError) return undefined;
-    throw error;
-  }
-}
-
 /** Names that stand in one list with different definitions: nobody can tell which one a call would reach. */
-function clashes(definitions: readonly Definition[]): ReadonlySet<string> {
+function clashes(definitions: readonly Definition[], texts: readonly (HashedText | undefined)[]): ReadonlySet<string> {
   const first = new Map<string, string>();
   const clashing = new Set<string>();
-  for (const definition of definitions) {
-    const { name } = definition;
-    const text = textOf(definition)?.pinned ?? '';
-    if ((first.get(name) ?? text) !== text) clashing.add(name);
-    first.set(name, text);
+  for (const [i, { name }] of definitions.entries()) {
+    const hash = texts[i]?.hash ?? '';
+    if ((first.get(name) ?? hash) !== hash) clashing.add(name);
+    first.set(name, hash);
   }
   return clashing;
 }
