@@ -29,6 +29,9 @@ interface Priced {
 /** Tables of those who sell other makers' models; asked last. */
 const RESELLERS = ['azure', 'bedrock', 'cerebras', 'fireworks', 'openrouter', 'together', 'ollama', 'vllm'];
 
+/** The model of a table that answers to every id. */
+const ANY = '*';
+
 /** `tollgate price`: what usage costs, line by line. Exit 1 where no price is known. */
 export function priceCommand(): Command {
   const command = new Command('price')
@@ -77,7 +80,8 @@ function pricesOf(
   const makersFirst = [...providers].sort((a, b) => Number(RESELLERS.includes(a)) - Number(RESELLERS.includes(b)));
   return (named === undefined ? makersFirst : [named]).flatMap((provider) => {
     const terms = cashier.terms(provider, model, entry, at);
-    return terms === undefined
+    // a table for every id says nothing about whose model this is
+    return terms === undefined || (named === undefined && terms.model === ANY)
       ? []
       : [{ provider, terms, cost: cashier.cost(provider, model, { entries: [entry], certainty: 'exact' }, at) }];
   });

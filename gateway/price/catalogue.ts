@@ -55,7 +55,9 @@ function shelve(table: PriceTable): Shelf {
     table,
     ids: new Map(named(({ id }) => [id])),
     aliases: new Map(named(({ aliases }) => aliases)),
-    prefixes: named(({ prefixes }) => prefixes).sort(([a], [b]) => b.length - a.length),
+    prefixes: named(({ prefixes }) => prefixes.map((prefix) => (prefix === '*' ? '' : prefix))).sort(
+      ([a], [b]) => b.length - a.length,
+    ),
   };
 }
 

@@ -48,11 +48,16 @@ const FREE: Omit<Quote, 'max'> = {
   inputTokens: 0,
 };
 
-/** The most output tokens that `left` pays for: the clamp of meter.md 3.3. Never above the quote's own cap; 0 where not even the input fits. */
-export function affordableTokens(quote: Quote, left: Nano): number {
-  if (left < quote.fixed) return 0;
+/**
+ * The most output tokens that `left` pays for: the clamp of meter.md 3.3. Never above the quote's own cap; 0 where not even the input
+ * fits. `growth`: bytes that writing the cap adds to the request, which the quote of what is carried counts as input.
+ */
+export function affordableTokens(quote: Quote, left: Nano, growth = 0): number {
+  const grown = divideUp(quote.fixed * BigInt(growth), BigInt(Math.max(quote.inputTokens, 1)));
+  const fixed = quote.fixed + grown;
+  if (left < fixed) return 0;
   if (quote.perOutputToken === 0n) return quote.outputCap;
-  const tokens = ((left - quote.fixed) * 1000n) / quote.perOutputToken;
+  const tokens = ((left - fixed) * 1000n) / quote.perOutputToken;
   return tokens < BigInt(quote.outputCap) ? Number(tokens) : quote.outputCap;
 }
 

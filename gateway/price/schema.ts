@@ -37,6 +37,7 @@ const row = z.strictObject({
 const model = z.strictObject({
   id: name,
   aliases: z.array(name).optional(),
+  /** `*` answers to every id */
   prefixes: z.array(name).optional(),
   dated: z.boolean().optional(),
   window: count,

@@ -203,3 +203,28 @@ test('property: what the clamp grants is paid for, and one token more is not', (
     }),
   );
 });
+
+test('property: what the clamp grants is still paid for when writing it makes the request longer', () => {
+  fc.assert(
+    fc.property(
+      boundArb.map((request) => ({ ...request, outputCap: undefined, serverTools: [] })),
+      fc.bigInt({ min: 0n, max: 200_000_000n }),
+      fc.integer({ min: 0, max: 60 }),
+      (request, left, growth) => {
+        const before = AWKWARD.quote('acme', request, NOW, true);
+        const tokens = affordableTokens(before, nano(left), growth);
+        if (tokens === 0) return;
+        const after = AWKWARD.quote(
+          'acme',
+          { ...request, bytes: request.bytes + growth, outputCap: tokens },
+          NOW,
+          true,
+        );
+        // a request at the very edge of the dearer prices of long prompts may be carried over it
+        fc.pre(after.perOutputToken === before.perOutputToken);
+        expect(after.max).toBeLessThanOrEqual(left + 1n);
+      },
+    ),
+    { numRuns: 500 },
+  );
+});

@@ -278,7 +278,12 @@ test('every shipped model has a quote that is priced, bounded and not free unles
   expect(ids.length).toBeGreaterThan(150);
   const at = epochMs(Date.parse('2026-11-22T12:00:00Z'));
   for (const { provider, id } of ids) {
-    const quote = SHIPPED.quote(provider, { model: id, bytes: 100, choices: 1, opaque: [], serverTools: [], units: { second: 1, character: 1 } }, at, true);
+    const quote = SHIPPED.quote(
+      provider,
+      { model: id, bytes: 100, choices: 1, opaque: [], serverTools: [], units: { second: 1, character: 1 } },
+      at,
+      true,
+    );
     expect([id, quote.priced, quote.bounded, quote.max > 0n]).toEqual([
       id,
       true,
