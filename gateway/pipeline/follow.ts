@@ -21,7 +21,7 @@ import { land } from './landing.ts';
 import { NOT_SERVED, type Outcome } from './outcome.ts';
 import { relayLines } from './relay-lines.ts';
 import { relayStream } from './relay-stream.ts';
-import { hearUnary, readWhole } from './relay-unary.ts';
+import { hearUnary, hearUnaryAsking, readWhole } from './relay-unary.ts';
 import type { Reply } from './reply.ts';
 import { modelOf } from './request-actions.ts';
 import type { Hearing } from './review-unary.ts';
@@ -207,9 +207,11 @@ function hearStatus(asked: Asked, upstream: UpstreamReply, bytes: Uint8Array): H
   }
 }
 
-function hearAnswer(asked: Asked, upstream: UpstreamReply, carrier: Carrier, bytes: Uint8Array): Heard {
+async function hearAnswer(asked: Asked, upstream: UpstreamReply, carrier: Carrier, bytes: Uint8Array): Promise<Heard> {
   const { hearing, terms, route, gate, trail, reply } = asked;
-  const { outcome, body, refusal } = hearUnary(hearing, terms, bytes);
+  const { outcome, body, refusal } = hearing.bench.noses.asks
+    ? await hearUnaryAsking(hearing, terms, bytes, carrier.signal)
+    : hearUnary(hearing, terms, bytes);
   const settled = outcome.deferred || !outcome.usage ? undefined : settledBy(asked, outcome);
   if (carrier.callerLeft) return { outcome: { ...outcome, ending: 'client_left' }, settled };
   if (refusal) {

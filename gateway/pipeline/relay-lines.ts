@@ -7,7 +7,7 @@ import type { Carrier } from './carrier.ts';
 import type { ChargeTerms } from './charge.ts';
 import { replyFacts } from './relay-unary.ts';
 import type { Reply } from './reply.ts';
-import { type Hearing, reviewUnary } from './review-unary.ts';
+import { type Hearing, reviewUnary, reviewUnaryAsking } from './review-unary.ts';
 import { Tally } from './tally.ts';
 
 export interface LinesRelay {
@@ -46,7 +46,7 @@ export async function relayLines(relay: LinesRelay, upstream: UpstreamReply): Pr
   const take = async (pieces: readonly Uint8Array[], end: string): Promise<void> => {
     const text = decoded(pieces.length === 1 ? (pieces[0] as Uint8Array) : Buffer.concat(pieces));
     if (text.trim() === '') return;
-    const { said, known } = hearLine(relay, tally, text);
+    const { said, known } = await hearLine(relay, tally, text);
     lines += 1;
     whole &&= known;
     if (carrier.callerLeft) return;
@@ -81,9 +81,14 @@ function decoded(bytes: Uint8Array): string {
 
 const unreadable = (message: string, error?: unknown): Fault => new Fault('TG_UPSTREAM_UNREADABLE', message, error);
 
+interface Line {
+  readonly said: string;
+  readonly known: boolean;
+}
+
 /** What to say of one line; `known` is false where what it costs cannot be told. */
-function hearLine(relay: LinesRelay, tally: Tally, text: string): { readonly said: string; readonly known: boolean } {
-  const { results, hearing, terms } = relay;
+async function hearLine(relay: LinesRelay, tally: Tally, text: string): Promise<Line> {
+  const { results, hearing, terms, carrier } = relay;
   let line: ReturnType<typeof parseStrict>;
   try {
     line = parseStrict(text);
@@ -102,7 +107,10 @@ function hearLine(relay: LinesRelay, tally: Tally, text: string): { readonly sai
     tally.add(reading.usage, terms.price(reading.usage));
     metered = true;
     const model = { ...hearing.model, name: reading.servedModel ?? hearing.model.name };
-    const said = reviewUnary({ ...hearing, model }, doc, reading, replyFacts(terms, reading.usage));
+    const facts = replyFacts(terms, reading.usage);
+    const said = hearing.bench.noses.asks
+      ? await reviewUnaryAsking({ ...hearing, model }, doc, reading, facts, carrier.signal)
+      : reviewUnary({ ...hearing, model }, doc, reading, facts);
     return { said: said === answer ? text : splice(text, { at, json: said }), known: true };
   } catch (error) {
     if (!(error instanceof Fault)) throw error;
