@@ -31,7 +31,6 @@ import { compilePolicy } from './policy/compile-policy.ts';
 import type { Judge } from './policy/judge.ts';
 import type { KnownDetector } from './policy/known-detectors.ts';
 import type { Log } from './ports/log.ts';
-import type { UpstreamSockets } from './ports/socket.ts';
 import type { Cashier } from './price/cashier.ts';
 import { compilePrices } from './price/compile.ts';
 import { type EmbeddedStore, openEmbedded } from './stores/embedded/open-embedded.ts';
@@ -39,8 +38,6 @@ import type { RedisDesk, RedisStore } from './stores/redis/open-redis.ts';
 import { createIds, systemClock } from './telemetry/clock.ts';
 import { createMetrics } from './telemetry/metrics.ts';
 import { openUpstream } from './upstream/http.ts';
-import { socketEnd } from './upstream/socket-end.ts';
-import { openUpstreamSockets } from './upstream/websocket.ts';
 
 const sha256 = (text: string): string => hash('sha256', text, 'hex');
 
@@ -55,8 +52,6 @@ export interface House {
   /** the gate in force; each call takes it once and keeps it */
   readonly gate: () => Gateway;
   readonly noses: Noses;
-  readonly sockets: UpstreamSockets;
-  readonly socketEnd: typeof socketEnd;
   /** the MCP plane; undefined where the configuration has no `mcp:` */
   readonly mcp: McpRoom | undefined;
   readonly recovered: Recovered;
@@ -188,8 +183,6 @@ async function open(
     gate: () => gate,
     mcp,
     noses: openNoses(opened, config, gate),
-    sockets: openUpstreamSockets(),
-    socketEnd,
     recovered,
     scrape: () => metrics.scrape(),
     unready() {

@@ -19,6 +19,8 @@ import { listen } from './server/listen.ts';
 import { type McpDoor, openMcpDoor } from './server/mcp-door.ts';
 import { openUpgradeDoor, type UpgradeDoor } from './server/upgrade-door.ts';
 import { createLog } from './telemetry/log.ts';
+import { socketEnd } from './upstream/socket-end.ts';
+import { openUpstreamSockets } from './upstream/websocket.ts';
 
 export interface StartOptions {
   readonly log?: Log | undefined;
@@ -154,11 +156,12 @@ export async function startGateway(config: LoadedConfig, options: StartOptions =
 }
 
 /** The data door's part for WebSockets. */
-function upgradeDoorOf(house: Awaited<ReturnType<typeof compose>>, log: Log): UpgradeDoor {
+function upgradeDoorOf({ gate, noses }: Awaited<ReturnType<typeof compose>>, log: Log): UpgradeDoor {
+  const sockets = openUpstreamSockets();
   return openUpgradeDoor({
-    carry: (upgrade) => carrySocket(house, upgrade),
-    turnAway: (arrival, reply, fault) => turnAway(house.gate(), arrival, reply, fault),
-    endOf: house.socketEnd,
+    carry: (upgrade) => carrySocket({ gate, noses, sockets }, upgrade),
+    turnAway: (arrival, reply, fault) => turnAway(gate(), arrival, reply, fault),
+    endOf: socketEnd,
     onError: (error) =>
       log.error(
         { error: error instanceof Error ? error.stack : String(error) },

@@ -70,8 +70,7 @@ export function claim(gate: Gateway, method: string, url: string): Claim {
   const tongue = dialect ?? followUp?.dialect ?? (destination.dialects[0] as Dialect);
   if (!dialect && !followUp && method === 'GET' && socketAt(destination, path))
     throw new Fault('TG_UPGRADE_REQUIRED', `\`GET ${path}\` is a WebSocket; open it with \`wss:\` or \`ws:\``);
-  const found =
-    dialect?.upstreamPath(path) ?? followUp?.route.upstreamPath ?? openRoute(destination, method, path);
+  const found = dialect?.upstreamPath(path) ?? followUp?.route.upstreamPath ?? openRoute(destination, method, path);
   const upstreamPath = joined(destination.basePath, found) + search;
   return { destination, dialect, ...(followUp && { followUp }), tongue, labels, upstreamPath };
 }

@@ -100,7 +100,7 @@ async function admit(gate: Gateway, trail: Trail, { opener, session, route }: Li
     const halt = { rule: `halt/${stopped}`, reason: 'halted', message: haltText(stopped) };
     throw denyCall(trail, principal, model, { code: 'TG_POLICY_DENIED', ...halt });
   }
-  const accounts = accountsOf(gate.budgets, principal, trail.at);
+  const accounts = accountsOf(gate.budgets, principal, trail.at, { model: session.model });
   const balances = accounts.length === 0 ? [] : await gate.ledger.balances(accounts);
   const spent = balances.find(({ account, spent }) => spent >= account.limit)?.account;
   if (spent)

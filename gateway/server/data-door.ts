@@ -6,6 +6,7 @@ import type { Reply } from '../pipeline/reply.ts';
 import type { Headers } from '../ports/dialect.ts';
 import { readBody } from './read-body.ts';
 import { type SocketReply, socketReply } from './socket-reply.ts';
+import type { UpgradeDoor } from './upgrade-door.ts';
 
 /** What the door hands on for every request it lets in. */
 export interface DoorCall {
@@ -20,6 +21,8 @@ export interface DoorOptions {
   readonly turnAway: (call: DoorCall, reply: Reply, fault: Fault) => Promise<void>;
   /** hears of what the corridor threw; its connection is broken off */
   readonly onError: (error: unknown) => void;
+  /** takes connections that ask to become something else */
+  readonly upgrades: UpgradeDoor;
 }
 
 /** The data door: node:http in front of the corridor. */
@@ -49,7 +52,7 @@ export function openDataDoor(options: DoorOptions): DataDoor {
       );
     },
   );
-  server.on('upgrade', refuseUpgrade);
+  server.on('upgrade', options.upgrades.handle);
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => refuseBytes(error, socket, answering.get(socket)));
   return {
     server,
@@ -57,6 +60,7 @@ export function openDataDoor(options: DoorOptions): DataDoor {
       draining = true;
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
       server.closeIdleConnections();
+      const sockets = options.upgrades.drain(ms);
       if (inFlight.size > 0) {
         const patience = new AbortController();
         const wait = setTimeout(Math.min(ms, 2 ** 31 - 1), undefined, { ref: false, signal: patience.signal }).catch(
@@ -67,6 +71,7 @@ export function openDataDoor(options: DoorOptions): DataDoor {
         for (const reply of inFlight.keys()) reply.close();
         await Promise.all(inFlight.values());
       }
+      await sockets;
       server.closeAllConnections();
       await closed;
     },
@@ -122,20 +127,4 @@ function refuseBytes(error: NodeJS.ErrnoException, socket: Duplex, response: Ser
     socket.end(
       `HTTP/1.1 ${BROKEN_REQUESTS[error.code ?? ''] ?? '400 Bad Request'}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`,
     );
-}
-
-/** WebSockets are not metered yet, so they are not carried. */
-function refuseUpgrade(_request: IncomingMessage, socket: Duplex): void {
-  const body = JSON.stringify({
-    error: {
-      type: 'tollgate_error',
-      code: 'TG_UPGRADE_REFUSED',
-      message:
-        'tollgate does not carry WebSocket upgrades yet, because it cannot meter them; use the HTTP API with streaming',
-    },
-  });
-  socket.on('error', () => socket.destroy());
-  socket.end(
-    `HTTP/1.1 501 Not Implemented\r\nconnection: close\r\ncontent-type: application/json\r\nx-should-retry: false\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
-  );
 }

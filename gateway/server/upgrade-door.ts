@@ -98,7 +98,10 @@ function handshakeFault({ method, headers }: IncomingMessage): Fault | undefined
     );
   if (method !== 'GET') return new Fault('TG_METHOD', 'a WebSocket is opened with GET');
   if (headers['sec-websocket-version'] !== '13')
-    return new Fault('TG_UPGRADE_REQUIRED', 'this gate speaks version 13 of the WebSocket protocol; send `sec-websocket-version: 13`');
+    return new Fault(
+      'TG_UPGRADE_REQUIRED',
+      'this gate speaks version 13 of the WebSocket protocol; send `sec-websocket-version: 13`',
+    );
   if (!KEY.test(headers['sec-websocket-key'] ?? ''))
     return new Fault('TG_BAD_REQUEST', 'header `sec-websocket-key` must be 16 bytes in base64');
   return undefined;

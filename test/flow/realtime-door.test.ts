@@ -55,7 +55,11 @@ describe('who may open a socket', () => {
   it('a gateway key opens one, and the provider sees the credential of the house', async () => {
     at = await openRealtime({ config: keys, credential }, [writtenAnswer('resp_1', ['ok'])]);
     const secret = await key();
-    const client = await at.client('r', { authorization: `Bearer ${secret}`, 'x-tollgate-agent': 'bot', origin: 'https://app.example' });
+    const client = await at.client('r', {
+      authorization: `Bearer ${secret}`,
+      'x-tollgate-agent': 'bot',
+      origin: 'https://app.example',
+    });
     client.say(CREATE);
     await client.next('response.done');
     const { headers, url } = at.provider().request;
@@ -71,11 +75,11 @@ describe('who may open a socket', () => {
   it('a browser puts it into a subprotocol: it is taken from there and does not travel on', async () => {
     at = await openRealtime({ config: keys, credential });
     const secret = await key();
-    const client = await openClient(`${at.gate.url}/openai/v1/realtime?model=gpt-realtime`, { 'x-tollgate-run': 'mine' }, [
-      'realtime',
-      `openai-insecure-api-key.${secret}`,
-      'openai-organization.org_1',
-    ]);
+    const client = await openClient(
+      `${at.gate.url}/openai/v1/realtime?model=gpt-realtime`,
+      { 'x-tollgate-run': 'mine' },
+      ['realtime', `openai-insecure-api-key.${secret}`, 'openai-organization.org_1'],
+    );
     expect(client.socket.protocol).toBe('realtime');
     const { headers } = at.provider().request;
     expect(headers['sec-websocket-protocol']).toBe('realtime,openai-organization.org_1');
@@ -87,7 +91,10 @@ describe('who may open a socket', () => {
 
   it("with open access a caller's own credential passes, from a subprotocol too", async () => {
     at = await openRealtime();
-    await openClient(`${at.gate.url}/openai/v1/realtime?model=gpt-realtime`, {}, ['realtime', 'openai-insecure-api-key.sk-mine']);
+    await openClient(`${at.gate.url}/openai/v1/realtime?model=gpt-realtime`, {}, [
+      'realtime',
+      'openai-insecure-api-key.sk-mine',
+    ]);
     expect(at.provider().request.headers['authorization']).toBe('Bearer sk-mine');
   });
 
@@ -151,7 +158,9 @@ describe('what is no socket here', () => {
       /^HTTP\/1.1 426 .*sec-websocket-version: 13\r\n.*TG_UPGRADE_REQUIRED/s,
     );
     expect(await rawAnswer(handshake(path, { 'sec-websocket-key': 'x' }))).toMatch(/^HTTP\/1.1 400 .*TG_BAD_REQUEST/s);
-    expect(await rawAnswer(handshake(path, { 'sec-websocket-protocol': 'a, a' }))).toMatch(/^HTTP\/1.1 400 .*TG_BAD_REQUEST/s);
+    expect(await rawAnswer(handshake(path, { 'sec-websocket-protocol': 'a, a' }))).toMatch(
+      /^HTTP\/1.1 400 .*TG_BAD_REQUEST/s,
+    );
   });
 
   it("a provider's refusal passes as it is and costs nothing", async () => {
@@ -169,7 +178,10 @@ describe('what is no socket here', () => {
   it('a provider that is not there is 502', async () => {
     at = await openRealtime();
     await at.upstream.close();
-    await expect(at.client()).rejects.toMatchObject({ status: 502, body: { error: { code: 'TG_UPSTREAM_UNREACHABLE' } } });
+    await expect(at.client()).rejects.toMatchObject({
+      status: 502,
+      body: { error: { code: 'TG_UPSTREAM_UNREACHABLE' } },
+    });
   });
 });
 

@@ -22,7 +22,10 @@ const CREATE = { type: 'response.create' };
 
 describe('the money of a realtime socket', () => {
   it('is held before a response is asked for, and comes back with its usage', async () => {
-    at = await openRealtime({ config: budget(2) }, Array.from({ length: 4 }, (_, i) => writtenAnswer(`resp_${i}`, ['ok'])));
+    at = await openRealtime(
+      { config: budget(2) },
+      Array.from({ length: 4 }, (_, i) => writtenAnswer(`resp_${i}`, ['ok'])),
+    );
     const client = await at.client();
     for (let i = 0; i < 4; i += 1) {
       client.say(userItem('hi'));
@@ -103,7 +106,13 @@ describe('the money of a realtime socket', () => {
           provider.say({
             type: 'error',
             event_id: 'event_x',
-            error: { type: 'invalid_request_error', code: 'conversation_already_has_active_response', message: 'busy', param: null, event_id: event['event_id'] ?? null },
+            error: {
+              type: 'invalid_request_error',
+              code: 'conversation_already_has_active_response',
+              message: 'busy',
+              param: null,
+              event_id: event['event_id'] ?? null,
+            },
           });
       },
     });
@@ -111,7 +120,10 @@ describe('the money of a realtime socket', () => {
     client.say(CREATE);
     await client.next('response.created');
     client.say({ type: 'response.create', event_id: 'second' });
-    expect((await client.next('error')).error).toMatchObject({ code: 'conversation_already_has_active_response', event_id: 'second' });
+    expect((await client.next('error')).error).toMatchObject({
+      code: 'conversation_already_has_active_response',
+      event_id: 'second',
+    });
     for (const event of writtenAnswer('resp_1', ['ok']).slice(1)) at.provider().say(event);
     await client.next('response.done');
     client.socket.close();
@@ -123,14 +135,22 @@ describe('the money of a realtime socket', () => {
   });
 
   it('a spent budget refuses the next socket with 402', async () => {
-    const more = { ...REALTIME_USAGE, output_tokens: 430, total_tokens: 562, output_token_details: { text_tokens: 30, audio_tokens: 400 } };
+    const more = {
+      ...REALTIME_USAGE,
+      output_tokens: 430,
+      total_tokens: 562,
+      output_token_details: { text_tokens: 30, audio_tokens: 400 },
+    };
     at = await openRealtime({ config: budget(0.012) }, [writtenAnswer('resp_1', ['ok'], more)]);
     const client = await at.client();
     client.say({ type: 'response.create', response: { max_output_tokens: 20 } });
     await client.next('response.done');
     client.socket.close();
     await at.responses(2);
-    await expect(at.client()).rejects.toMatchObject({ status: 402, body: { error: { code: 'TG_BUDGET_EXCEEDED', rule: 'budget/run' } } });
+    await expect(at.client()).rejects.toMatchObject({
+      status: 402,
+      body: { error: { code: 'TG_BUDGET_EXCEEDED', rule: 'budget/run' } },
+    });
     await expect(at.client('another')).resolves.toBeDefined();
   });
 });
@@ -158,7 +178,9 @@ describe('a response that the provider begins by itself', () => {
     expect(await at.provider().next('response.cancel')).toMatchObject({ response_id: 'resp_vad' });
     for (const event of events.slice(1)) at.provider().say(event);
     expect((await client.next('error')).error).toMatchObject({ code: 'TG_BUDGET_EXCEEDED' });
-    expect(await client.next('response.done')).toMatchObject({ response: { id: 'resp_vad', status: 'failed', output: [] } });
+    expect(await client.next('response.done')).toMatchObject({
+      response: { id: 'resp_vad', status: 'failed', output: [] },
+    });
     await client.next('rate_limits.updated');
     expect(client.heard.join()).not.toContain('hello');
     client.socket.close();
@@ -168,24 +190,35 @@ describe('a response that the provider begins by itself', () => {
     await expect(at.client()).rejects.toMatchObject({ status: 402 });
   });
 
-  it('and the transcription of what was said is charged beside it, at its own price', async () => {
-    at = await openRealtime();
-    const client = await at.client();
-    const audio = { input: { transcription: { model: 'gpt-4o-transcribe' } } };
-    at.provider().say({ type: 'session.updated', session: { type: 'realtime', model: 'gpt-realtime', audio } });
-    at.provider().say({
-      type: 'conversation.item.input_audio_transcription.completed',
-      item_id: 'i1',
-      content_index: 0,
-      transcript: 'hello',
-      usage: { type: 'tokens', total_tokens: 60, input_tokens: 50, output_tokens: 10, input_token_details: { text_tokens: 0, audio_tokens: 50 } },
-    });
-    await client.next('conversation.item.input_audio_transcription.completed');
-    client.socket.close();
-    const [call] = await at.responses(2);
-    expect(call).toMatchObject({ model: 'gpt-4o-transcribe', ending: 'completed', cost_status: 'exact' });
-    expect(Number(call?.cost_usd)).toBeCloseTo((50 * 6 + 10 * 10) / 1e6, 9);
-  });
+  it.each([
+    [
+      'gpt-4o-transcribe',
+      {
+        type: 'tokens',
+        total_tokens: 60,
+        input_tokens: 50,
+        output_tokens: 10,
+        input_token_details: { text_tokens: 0, audio_tokens: 50 },
+      },
+      (50 * 6 + 10 * 10) / 1e6,
+    ],
+    ['whisper-1', { type: 'duration', seconds: 12 }, 12 * 0.0001],
+  ])(
+    'and the transcription of what was said by %s is charged beside it, at its own price',
+    async (model, usage, cost) => {
+      at = await openRealtime();
+      const client = await at.client();
+      const audio = { input: { transcription: { model } } };
+      at.provider().say({ type: 'session.updated', session: { type: 'realtime', model: 'gpt-realtime', audio } });
+      const type = 'conversation.item.input_audio_transcription.completed';
+      at.provider().say({ type, item_id: 'i1', content_index: 0, transcript: 'hello', usage });
+      await client.next(type);
+      client.socket.close();
+      const [call] = await at.responses(2);
+      expect(call).toMatchObject({ model, ending: 'completed', cost_status: 'exact' });
+      expect(Number(call?.cost_usd)).toBeCloseTo(cost, 9);
+    },
+  );
 });
 
 describe('a halt', () => {
@@ -217,7 +250,14 @@ describe('a halt', () => {
     client.say(CREATE);
     await client.next('response.created');
     client.socket.pause();
-    const delta = { type: 'response.output_audio.delta', response_id: 'resp_1', item_id: 'i', output_index: 0, content_index: 0, delta: 'A'.repeat(200_000) };
+    const delta = {
+      type: 'response.output_audio.delta',
+      response_id: 'resp_1',
+      item_id: 'i',
+      output_index: 0,
+      content_index: 0,
+      delta: 'A'.repeat(200_000),
+    };
     for (let i = 0; i < 100; i += 1) at.provider().say(delta);
     await new Promise((r) => setTimeout(r, 300));
     // most of it waits at the provider: the gate does not hold it

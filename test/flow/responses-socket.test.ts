@@ -43,19 +43,44 @@ function answer({ id, words = ['ok'], call, lane, ending = 'completed', usage = 
   const spot = { item_id, output_index: 0 };
   const text = words.join('');
   const item = call
-    ? { id: item_id, type: 'function_call', status: 'completed', call_id: `call_${id}abc`, name: call.name, arguments: call.args }
-    : { id: item_id, type: 'message', status: 'completed', role: 'assistant', content: [{ type: 'output_text', text, annotations: [] }] };
-  const empty = call ? { ...item, status: 'in_progress', arguments: '' } : { ...item, status: 'in_progress', content: [] };
+    ? {
+        id: item_id,
+        type: 'function_call',
+        status: 'completed',
+        call_id: `call_${id}abc`,
+        name: call.name,
+        arguments: call.args,
+      }
+    : {
+        id: item_id,
+        type: 'message',
+        status: 'completed',
+        role: 'assistant',
+        content: [{ type: 'output_text', text, annotations: [] }],
+      };
+  const empty = call
+    ? { ...item, status: 'in_progress', arguments: '' }
+    : { ...item, status: 'in_progress', content: [] };
   const middle: Event[] = call
     ? [
         { type: 'response.function_call_arguments.delta', ...spot, delta: call.args },
         { type: 'response.function_call_arguments.done', ...spot, arguments: call.args },
       ]
     : [
-        { type: 'response.content_part.added', ...spot, content_index: 0, part: { type: 'output_text', text: '', annotations: [] } },
+        {
+          type: 'response.content_part.added',
+          ...spot,
+          content_index: 0,
+          part: { type: 'output_text', text: '', annotations: [] },
+        },
         ...words.map((delta) => ({ type: 'response.output_text.delta', ...spot, content_index: 0, delta })),
         { type: 'response.output_text.done', ...spot, content_index: 0, text },
-        { type: 'response.content_part.done', ...spot, content_index: 0, part: { type: 'output_text', text, annotations: [] } },
+        {
+          type: 'response.content_part.done',
+          ...spot,
+          content_index: 0,
+          part: { type: 'output_text', text, annotations: [] },
+        },
       ];
   const events: Event[] = [
     { type: 'response.created', response: response('in_progress', []) },
@@ -133,7 +158,10 @@ describe('a Responses socket', () => {
     client.say(create({ stream_id: 'a' }));
     client.say(create({ stream_id: 'b', input: 'other' }));
     await expect.poll(() => at.provider().heard.length).toBe(2);
-    const [a, b] = [answer({ id: 'resp_a', lane: 'a' }), answer({ id: 'resp_b', lane: 'b', usage: { ...USAGE, output_tokens: 60, total_tokens: 160 } })];
+    const [a, b] = [
+      answer({ id: 'resp_a', lane: 'a' }),
+      answer({ id: 'resp_b', lane: 'b', usage: { ...USAGE, output_tokens: 60, total_tokens: 160 } }),
+    ];
     for (const [i, event] of a.entries()) {
       at.provider().say(event);
       at.provider().say(b[i] as Event);
@@ -184,7 +212,11 @@ rules:
     await client.next('response.completed');
     // the result names its call only: the socket knows which tool that was
     client.say(
-      create({ stream_id: 'a', previous_response_id: 'resp_2', input: [{ type: 'function_call_output', call_id: 'call_resp_2abc', output: 'a leak' }] }),
+      create({
+        stream_id: 'a',
+        previous_response_id: 'resp_2',
+        input: [{ type: 'function_call_output', call_id: 'call_resp_2abc', output: 'a leak' }],
+      }),
     );
     expect(await client.next('error')).toMatchObject({ status: 403, stream_id: 'a', error: { rule: 'test/no-leaks' } });
     expect(at.provider().heard).toHaveLength(2);

@@ -64,7 +64,7 @@ export function openClient(
 }
 
 /** An upgrade that was answered otherwise. */
-export class Refused extends Error {
+class Refused extends Error {
   readonly status: number;
   readonly headers: Record<string, unknown>;
   readonly body: { error: { code: string; message: string; type: string; rule?: string } };

@@ -144,7 +144,11 @@ export const REALTIME_USAGE = {
 export const REALTIME_COST = (55 * 4 + 64 * 0.4 + 13 * 32 + 30 * 16 + 91 * 64) / 1e6;
 
 let ids = 0;
-const eventId = (): string => `event_${(ids += 1)}`;
+
+function eventId(): string {
+  ids += 1;
+  return `event_${ids}`;
+}
 
 const answered = (id: string, item: Record<string, unknown>, usage: unknown, status = 'completed'): Event => ({
   type: 'response.done',
@@ -163,14 +167,28 @@ const answered = (id: string, item: Record<string, unknown>, usage: unknown, sta
 export const responseCreated = (id: string): Event => ({
   type: 'response.created',
   event_id: eventId(),
-  response: { object: 'realtime.response', id, status: 'in_progress', output: [], conversation_id: 'conv_1', usage: null },
+  response: {
+    object: 'realtime.response',
+    id,
+    status: 'in_progress',
+    output: [],
+    conversation_id: 'conv_1',
+    usage: null,
+  },
 });
 
 /** The events of a spoken answer: sound and its words. */
 export function spokenAnswer(id: string, words: readonly string[], usage: unknown = REALTIME_USAGE): Event[] {
   const item_id = `item_${id}`;
   const at = { response_id: id, item_id, output_index: 0, content_index: 0 };
-  const empty = { id: item_id, object: 'realtime.item', type: 'message', status: 'in_progress', role: 'assistant', content: [] };
+  const empty = {
+    id: item_id,
+    object: 'realtime.item',
+    type: 'message',
+    status: 'in_progress',
+    role: 'assistant',
+    content: [],
+  };
   const transcript = words.join('');
   const item = { ...empty, status: 'completed', content: [{ type: 'output_audio', transcript }] };
   return [
@@ -180,7 +198,12 @@ export function spokenAnswer(id: string, words: readonly string[], usage: unknow
     { type: 'response.content_part.added', event_id: eventId(), ...at, part: { type: 'audio', transcript: '' } },
     ...words.flatMap((delta) => [
       { type: 'response.output_audio_transcript.delta', event_id: eventId(), ...at, delta },
-      { type: 'response.output_audio.delta', event_id: eventId(), ...at, delta: Buffer.alloc(600, delta).toString('base64') },
+      {
+        type: 'response.output_audio.delta',
+        event_id: eventId(),
+        ...at,
+        delta: Buffer.alloc(600, delta).toString('base64'),
+      },
     ]),
     { type: 'response.output_audio.done', event_id: eventId(), ...at },
     { type: 'response.output_audio_transcript.done', event_id: eventId(), ...at, transcript },

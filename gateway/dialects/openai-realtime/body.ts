@@ -18,7 +18,7 @@ export function readBody(doc: JsonText, bytes: number, context: Context, names: 
   const input = readInput(body['input']);
   optionalObjects(body, 'tools');
   const own = declaredTools(body['tools'], '/tools');
-  const outputCap = asks ? (ownCap(body['max_output_tokens']) ?? context.outputCap) : 0;
+  const outputCap = asks ? capOf(body['max_output_tokens'], context.outputCap) : 0;
   const run = [...serverTools(own, undefined), ...(isArray(body['tools']) ? [] : context.serverTools)];
   const stored = isObject(body['prompt']) ? ['stored_context'] : [];
   const { model } = context;
@@ -43,9 +43,7 @@ export function readBody(doc: JsonText, bytes: number, context: Context, names: 
       ...toolTexts(own),
     ],
     input:
-      input.user.length === 0
-        ? undefined
-        : { text: input.user.map(({ text }) => text).join('\n'), parts: input.user },
+      input.user.length === 0 ? undefined : { text: input.user.map(({ text }) => text).join('\n'), parts: input.user },
     results: names.name(input.results),
     messages: [],
     issuedIds: [...input.issuedIds],
@@ -54,8 +52,10 @@ export function readBody(doc: JsonText, bytes: number, context: Context, names: 
   };
 }
 
-function ownCap(value: Json | undefined): number | undefined {
-  if (value === undefined || value === null || value === 'inf') return undefined;
+/** The output cap of a response: its own, else the session's; `inf` is the model's. */
+function capOf(value: Json | undefined, session: number | undefined): number | undefined {
+  if (value === undefined || value === null) return session;
+  if (value === 'inf') return undefined;
   if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 1) return value;
   throw badRequest('max_output_tokens', 'must be a whole number of at least 1, or `inf`');
 }

@@ -43,7 +43,8 @@ function refuseOtherSession({ value }: JsonText, context: Context): void {
   if ((session['type'] ?? 'realtime') !== 'realtime')
     throw badRequest('session.type', 'must be `realtime`: this gate meters responses');
   const model = optionalString(session, 'model', 'session.model') ?? context.model;
-  if (model !== context.model) throw badRequest('session.model', `cannot change: this socket asks \`${context.model}\``);
+  if (model !== context.model)
+    throw badRequest('session.model', `cannot change: this socket asks \`${context.model}\``);
 }
 
 /** A body that stands in the event; where it may be absent it is an empty one. */

@@ -1,26 +1,25 @@
-import { asString, type JsonObject, member } from '../../domain/json.ts';
+import { asCount, asString, isObject, type JsonObject, member } from '../../domain/json.ts';
+import type { UsageEntry } from '../../domain/usage.ts';
 import type { SideUsage } from '../../ports/socket-language.ts';
 import { chatUsage } from '../openai-chat/usage.ts';
 
 /** The dearest of the transcription models: taken where the session names none. */
 const TRANSCRIBER = 'gpt-4o-transcribe';
 
-/** What writing down the caller's speech used: its own model, its own price. Counted in seconds, its tokens are not known. */
+/** What writing down the caller's speech used: its own model, its own price, by tokens or by the second. */
 export function transcriptionUsage(body: JsonObject, asked: string | undefined): SideUsage {
   const model = asked ?? TRANSCRIBER;
   const usage = member(body, 'usage');
-  const input = { input_tokens_details: member(usage, 'input_token_details') ?? null };
-  const stated = asString(member(usage, 'type')) === 'duration' ? undefined : chatUsage({ ...asObject(usage), ...input });
-  if (!stated) return { model, usage: { entries: [{ model, leaves: {} }], certainty: 'floor' } };
-  return {
+  const exact = (entry: Omit<UsageEntry, 'model'>): SideUsage => ({
     model,
-    usage: {
-      entries: [{ model, leaves: stated.leaves }],
-      certainty: stated.complete ? 'exact' : 'floor',
-      ...(stated.estimated && { estimated: true }),
-    },
-  };
+    usage: { entries: [{ model, ...entry }], certainty: 'exact' },
+  });
+  const seconds = asCount(member(usage, 'seconds'));
+  if (asString(member(usage, 'type')) === 'duration' && seconds !== undefined)
+    return exact({ leaves: {}, fees: { second: seconds } });
+  const stated = isObject(usage)
+    ? chatUsage({ ...usage, input_tokens_details: usage['input_token_details'] ?? null })
+    : undefined;
+  if (stated?.complete) return exact({ leaves: stated.leaves });
+  return { model, usage: { entries: [{ model, leaves: stated?.leaves ?? {} }], certainty: 'floor' } };
 }
-
-const asObject = (value: JsonObject[string] | undefined): JsonObject =>
-  typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as JsonObject) : {};
