@@ -68,7 +68,8 @@ const TOOLS: Record<
   },
   ask: (id) => {
     pending.set('s-1', (result) => answer(id, text(JSON.stringify(result))));
-    send({ jsonrpc: '2.0', id: 's-1', method: 'elicitation/create', params: { message: 'sure?' } });
+    const requestedSchema = { type: 'object', properties: { sure: { type: 'boolean' } } };
+    send({ jsonrpc: '2.0', id: 's-1', method: 'elicitation/create', params: { message: 'sure?', requestedSchema } });
   },
   noise: (id) => {
     process.stderr.write(`using ${process.env['TOKEN']}\n${'y'.repeat(10_000)}\n`);
