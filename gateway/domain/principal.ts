@@ -18,6 +18,8 @@ export interface Principal {
   /** the id of the gateway key, never the key; undefined where access is open */
   readonly key?: string | undefined;
   readonly run: Named;
+  /** the run that began this one, or this agent inside it, as the client says; absent: nobody */
+  readonly spawn?: { readonly parent: string; readonly child: string; readonly source: string } | undefined;
   /** what the call is booked under besides, as the caller says: projects, teams, features; absent: nothing */
   readonly tags?: readonly string[] | undefined;
   /** names that lost against a stronger source: `kind=id (source)` */

@@ -22,6 +22,16 @@ export interface RunFacts {
   readonly identical_calls: number;
   readonly cycle: { readonly period: number; readonly repeats: number };
   readonly velocity_usd_per_min: number;
+  /** how often this call, or the last one answered, brought the same result among the last 20; absent: nobody keeps it, as 0 */
+  readonly no_progress?: number | undefined;
+  /** input of the last turn over that of five turns ago, where no new call explains it; absent: 1 */
+  readonly context_growth?: number | undefined;
+  /** uncached input of the last turn over the median of those before; absent: 1 */
+  readonly uncached_ratio?: number | undefined;
+  /** how often this very request was sent before without an answer */
+  readonly retries?: number | undefined;
+  /** sub-agents that this run, or the one that spawned it, began within a minute */
+  readonly fan_out_per_min?: number | undefined;
 }
 
 export interface BudgetFacts {

@@ -135,6 +135,7 @@ export function attribute(caller: Caller, arrival: Arrival, path: PathLabels, bo
     agent,
     ...(caller.key !== undefined && { key: caller.key }),
     run,
+    ...spawnOf(headers, run),
     ...(tags.length > 0 && { tags }),
     // only explicit labels can contradict each other; a session header below a run label is no conflict
     conflicts: [
@@ -150,6 +151,17 @@ export function attribute(caller: Caller, arrival: Arrival, path: PathLabels, bo
       ),
     ],
   };
+}
+
+/** Headers that name the run which began this one (attribution.md 3 and 6). */
+const PARENT_HEADERS = ['x-tollgate-parent-run', 'x-codex-parent-thread-id'] as const;
+
+/** Who began this run; Claude Code's sub-agents share their session, so there the agent is the child of its own run. */
+function spawnOf(headers: Headers, run: Named): Pick<Principal, 'spawn'> {
+  const parent = fromHeaders(headers, PARENT_HEADERS)[0];
+  if (parent && parent.id !== run.id) return { spawn: { parent: parent.id, child: run.id, source: parent.source } };
+  const agent = fromHeaders(headers, ['x-claude-code-agent-id'])[0];
+  return agent ? { spawn: { parent: run.id, child: agent.id, source: agent.source } } : {};
 }
 
 const MOST_TAGS = 8;

@@ -118,6 +118,13 @@ export interface Turn {
   readonly requestHash: string;
 }
 
+/** What the turn read, where that is certain. */
+function readOf({ usage }: Outcome): { readonly input: number; readonly uncached: number } | undefined {
+  if (usage?.certainty !== 'exact') return undefined;
+  const { input, cache_read, cache_write } = summarize(usage);
+  return { input: input + cache_read + cache_write, uncached: input + cache_write };
+}
+
 /** What the run learns from a finished call. A memory that fails costs inference only. Never throws. */
 export function remember(gate: Gateway, turn: Turn, outcome: Outcome, charged: Nano): void {
   const { space, run, conversation, requestHash } = turn;
@@ -125,6 +132,7 @@ export function remember(gate: Gateway, turn: Turn, outcome: Outcome, charged: N
     gate.runs.update(space, run, {
       at: gate.clock.now(),
       cost: charged,
+      read: readOf(outcome),
       conversation,
       answer: outcome.answer,
       issuedIds: outcome.issuedIds,

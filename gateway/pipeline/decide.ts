@@ -120,7 +120,11 @@ export function hear(bench: Bench, plea: Plea, { action, base }: PlacedAction): 
 
 /** A result that this run brought before is judged again, the same way, but is not a new action. */
 function isFresh({ gate, space, principal }: Bench, { action, record }: Judged): boolean {
-  return gate.runs.firstSight(space, principal.run.id, `${action.tool?.callId}:${record.input_identity}`);
+  const run = principal.run.id;
+  const fresh = gate.runs.firstSight(space, run, `${action.tool?.callId}:${record.input_identity}`);
+  if (fresh && action.tool?.callId !== undefined)
+    gate.runs.returned(space, run, action.tool.callId, record.input_identity);
+  return fresh;
 }
 
 /** Refuses the request where a verdict denies it, else lands all edits and reads the result again. */
@@ -161,11 +165,15 @@ export function settleEdits(
   }
 }
 
+/** Bytes that a cap adds where the caller wrote none: its name, what it stands in, and a number. */
+const growthOf = ({ bound, cap }: Reading): number => (bound.outputCap === undefined ? cap.at.length + 32 : 0);
+
 /** What a clamp by the ledger and a `cap` by policy write into the caller's own output cap field. */
 export function capSplices(plea: Plea, reading: Reading, verdict: Verdict): Splice[] {
   const limits: number[] = [];
-  if (plea.granted < plea.quote.max) limits.push(affordableTokens(plea.quote, plea.granted));
-  if (verdict.cap === 'affordable') limits.push(affordableTokens(plea.quote, plea.granted));
+  const affordable = (): number => affordableTokens(plea.quote, plea.granted, growthOf(reading));
+  if (plea.granted < plea.quote.max) limits.push(affordable());
+  if (verdict.cap === 'affordable') limits.push(affordable());
   else if (verdict.cap !== undefined) limits.push(verdict.cap);
   if (limits.length === 0) return [];
   const wanted = Math.min(...limits);

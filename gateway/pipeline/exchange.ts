@@ -120,7 +120,11 @@ async function governed(
   trail.quote = quote;
   const reserved = await held(gate, trail, principal, quote, model);
 
-  const { bench, verdict, hold } = await judged(gate, trail, reserved, async () => {
+  // a request that failed before and is refused now is still unanswered
+  const unanswered = (): void => {
+    if (turn.ticket.attempt > 1) remember(gate, { ...turn, space, run: principal.run.id }, NOT_SERVED, nano(0n));
+  };
+  const { bench, verdict, hold } = await judged(gate, trail, reserved, unanswered, async () => {
     const bench: Bench = {
       gate,
       noses,
@@ -241,16 +245,25 @@ export function enter(
   }
   const retries = Number(arrival.headers['x-stainless-retry-count'] ?? 0);
   const ticket = gate.runs.enter(space, principal.run.id, trail.at, requestHash, retries > 0);
+  const { spawn } = principal;
+  if (spawn) gate.runs.spawned(space, spawn.parent, principal.run.id, spawn.child, trail.at);
   trail.step = ticket.step;
   trail.attempt = ticket.attempt;
   return ticket;
 }
 
 /** Runs a beat that comes after the reservation; if it refuses, the hold is given back. */
-async function judged<T>(gate: Gateway, trail: Trail, hold: Hold, beat: () => Promise<T>): Promise<T> {
+async function judged<T>(
+  gate: Gateway,
+  trail: Trail,
+  hold: Hold,
+  refused: () => void,
+  beat: () => Promise<T>,
+): Promise<T> {
   try {
     return await beat();
   } catch (error) {
+    refused();
     await release(gate, trail, hold.amount);
     throw error;
   }

@@ -40,8 +40,9 @@ export interface JudgeOptions {
 }
 
 /** The key under which a tool call is recognised when it comes again: tool and canonical arguments. */
-const sightingOf = (tool: string, args: Json): ToolSighting => ({
+const sightingOf = (tool: string, args: Json, callId: string | undefined): ToolSighting => ({
   tool,
+  callId,
   key: hash('sha256', `${tool}\n${canonical(args)}`, 'base64'),
 });
 
@@ -51,7 +52,7 @@ export function judge(bench: Bench, action: Action, options: JudgeOptions = {}):
   const relevance = gate.judge.relevance(selectionOf(facts, action));
   const sighting =
     action.point === 'pre_tool_call' && action.tool && options.inLog !== true
-      ? sightingOf(action.tool.name, action.target)
+      ? sightingOf(action.tool.name, action.target, action.tool.callId)
       : undefined;
   let findings: readonly PlacedFinding[] = options.findings ?? [];
   let verdict: Verdict = ALLOWED;
@@ -67,8 +68,10 @@ export function judge(bench: Bench, action: Action, options: JudgeOptions = {}):
     const tokens = relevance.rehydrates ? gate.tokens.recall(bench.space, id, action.parts) : undefined;
     verdict = gate.judge.evaluate(tokens === undefined ? snapshot : { ...snapshot, tokens });
   }
-  if (sighting && verdict.decision !== 'deny' && verdict.decision !== 'escalate') {
-    gate.runs.sight(bench.space, bench.principal.run.id, sighting, gate.clock.now());
+  if (sighting) {
+    const denied = verdict.decision === 'deny' || verdict.decision === 'escalate';
+    if (denied) gate.runs.attempted(bench.space, bench.principal.run.id, sighting);
+    else gate.runs.sight(bench.space, bench.principal.run.id, sighting, gate.clock.now());
   }
   enact(bench, verdict);
   return { action, verdict, record: recordOf(bench, action, verdict, findings, options.identityTarget) };

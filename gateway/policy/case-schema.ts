@@ -76,6 +76,11 @@ const FACTS = z.strictObject({
       identical_calls: count,
       cycle: z.strictObject({ period: count, repeats: count }),
       velocity_usd_per_min: amount,
+      no_progress: count,
+      context_growth: amount,
+      uncached_ratio: amount,
+      retries: count,
+      fan_out_per_min: count,
     })
     .partial()
     .optional(),

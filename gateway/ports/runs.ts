@@ -33,6 +33,8 @@ export interface RunUpdate {
   /** the answer relayed, as the next request will repeat it */
   readonly answer?: MessageMark | undefined;
   readonly issuedIds: readonly string[];
+  /** what the turn read, in tokens, where that is certain */
+  readonly read?: { readonly input: number; readonly uncached: number } | undefined;
   /** as given to `enter`: without an answer, the same request again is the next attempt of its step */
   readonly requestHash?: string | undefined;
 }
@@ -42,6 +44,8 @@ export interface ToolSighting {
   readonly tool: string;
   /** hash of tool name and canonical arguments */
   readonly key: string;
+  /** the provider's id of the call, by which its result comes back */
+  readonly callId?: string | undefined;
 }
 
 /** Memory of runs: which run a conversation belongs to, its steps and what happened in it. Bounded; losing it costs inference only. */
@@ -55,6 +59,12 @@ export interface Runs {
   factsWith(space: RunSpace, run: string, now: EpochMs, sighting: ToolSighting): RunFacts;
   /** A permitted tool call enters the log; `last_at` tells later ones when. */
   sight(space: RunSpace, run: string, sighting: ToolSighting, at: EpochMs): void;
+  /** A denied tool call counts as a repeat and in a cycle, not as a call: who proposes it over and over goes round all the same. */
+  attempted(space: RunSpace, run: string, sighting: ToolSighting): void;
+  /** A tool result came back for the first time, by the id of its call and a hash of it. */
+  returned(space: RunSpace, run: string, callId: string, hash: string): void;
+  /** `run` is, or speaks for, `child`, which `parent` began. */
+  spawned(space: RunSpace, parent: string, run: string, child: string, at: EpochMs): void;
   update(space: RunSpace, run: string, change: RunUpdate): void;
   /** Labels are sticky: a later rule of the same run sees them. */
   label(space: RunSpace, run: string, labels: readonly string[], at: EpochMs): void;

@@ -155,6 +155,11 @@ export function runsContract(name: string, open: () => Promise<OpenRuns>): void 
           identical_calls: 0,
           cycle: { period: 0, repeats: 0 },
           velocity_usd_per_min: 0,
+          no_progress: 0,
+          context_growth: 1,
+          uncached_ratio: 1,
+          retries: 0,
+          fan_out_per_min: 0,
         });
         expect(runs.firstSight(theirs, 'r', 'part')).toBe(true);
         expect(runs.enter(theirs, 'r', at(2), 'h', true)).toEqual({ step: 1, attempt: 1, first: true });

@@ -199,6 +199,31 @@ const table: Readonly<Record<string, Name>> = {
   'run.cycle.period': fact(INT, 'length of the cycle of calls the run is in', (c) => c.snapshot.run.cycle.period),
   'run.cycle.repeats': fact(INT, 'how often that cycle came', (c) => c.snapshot.run.cycle.repeats),
   'run.velocity_usd_per_min': fact(DOUBLE, 'spending rate', (c) => c.snapshot.run.velocity_usd_per_min),
+  'run.no_progress': fact(
+    INT,
+    'how often this call, or the last one answered, brought the same result among the last 20',
+    (c) => c.snapshot.run.no_progress ?? 0,
+  ),
+  'run.context_growth': fact(
+    DOUBLE,
+    'input of the last turn over that of five turns ago, where no new call explains it, else 1',
+    (c) => c.snapshot.run.context_growth ?? 1,
+  ),
+  'run.uncached_ratio': fact(
+    DOUBLE,
+    'uncached input of the last turn over the median of those before, else 1',
+    (c) => c.snapshot.run.uncached_ratio ?? 1,
+  ),
+  'run.retries': fact(
+    INT,
+    'how often this very request was sent before without an answer',
+    (c) => c.snapshot.run.retries ?? 0,
+  ),
+  'run.fan_out_per_min': fact(
+    INT,
+    'sub-agents that this run, or the one that began it, began within a minute',
+    (c) => c.snapshot.run.fan_out_per_min ?? 0,
+  ),
   'quote.max_usd': fact(DOUBLE, 'the most this call can cost', (c) => c.snapshot.quote.max_usd),
   'quote.expected_usd': fact(DOUBLE, 'what it will probably cost', (c) => c.snapshot.quote.expected_usd),
   'quote.priced': fact(BOOL, 'a price is known', (c) => c.snapshot.quote.priced),

@@ -2,6 +2,7 @@ import { nanoToNumber } from '../../domain/money.ts';
 import { type EpochMs, type Nano, nano } from '../../domain/scalars.ts';
 import type { RunFacts } from '../../domain/snapshot.ts';
 import type { ToolSighting } from '../../ports/runs.ts';
+import { RunSignals, type TurnInput } from './run-signals.ts';
 
 /** What a run had done before this process met it. */
 export interface RunPast {
@@ -55,6 +56,9 @@ function cycleOf(tail: Tail): RunFacts['cycle'] {
 export class RunLog {
   steps: number;
   carried: boolean;
+  /** how often the request entered last was sent before without an answer */
+  retries = 0;
+  readonly #signals = new RunSignals();
   readonly #id: string;
   #spent: bigint;
   #firstAt: number | undefined;
@@ -79,6 +83,29 @@ export class RunLog {
     this.#spent = past?.spent ?? 0n;
     this.#forgotten = this.steps > 0 ? true : undefined;
     this.#firstAt = past?.firstAt;
+  }
+
+  attempted({ key }: ToolSighting): void {
+    this.#said = undefined;
+    this.#tail = follow(this.#tail, key);
+  }
+
+  returned(callId: string, hash: string): void {
+    this.#said = undefined;
+    this.#signals.returned(callId, hash);
+  }
+
+  turned(read: TurnInput): void {
+    this.#said = undefined;
+    this.#signals.turned(read);
+  }
+
+  /** This run began `child`, whose log is `log`, itself where they share one. */
+  spawned(child: string, log: RunLog, at: EpochMs): void {
+    this.#said = undefined;
+    log.#said = undefined;
+    this.#signals.spawned(child, at);
+    if (log !== this) log.#signals.parent = this.#signals;
   }
 
   begin(at: EpochMs): void {
@@ -106,8 +133,9 @@ export class RunLog {
     return fresh;
   }
 
-  sight({ tool, key }: ToolSighting, at: EpochMs): void {
+  sight({ tool, key, callId }: ToolSighting, at: EpochMs): void {
     this.#said = undefined;
+    this.#signals.called(key, callId);
     this.#tail = follow(this.#tail, key);
     this.#calls = counted(this.#calls, tool);
     this.#lastAt = new Map(this.#lastAt).set(tool, at);
@@ -117,7 +145,7 @@ export class RunLog {
   facts(now: EpochMs, sighting?: ToolSighting): RunFacts {
     if (sighting) return this.#tell(now, sighting);
     const said = this.#said;
-    if (said?.now === now && said.steps === this.steps) return said.facts;
+    if (said?.now === now && said.steps === this.steps && said.facts.retries === this.retries) return said.facts;
     const facts = this.#tell(now);
     this.#said = { now, steps: this.steps, facts };
     return facts;
@@ -139,6 +167,11 @@ export class RunLog {
       identical_calls: tail.identical,
       cycle: cycleOf(tail),
       velocity_usd_per_min: nanoToNumber(nano(this.#lastMinute(now))),
+      no_progress: this.#signals.noProgress(sighting?.key),
+      context_growth: this.#signals.contextGrowth(),
+      uncached_ratio: this.#signals.uncachedRatio(),
+      retries: this.retries,
+      fan_out_per_min: this.#signals.fanOut(now),
     };
   }
 

@@ -74,10 +74,12 @@ export class EmbeddedRuns implements Runs {
       before.attempt += 1;
       before.at = at;
       before.failed = false;
+      log.retries = before.attempt - 1;
       return { step: before.step, attempt: before.attempt, first };
     }
     log.begin(at);
     log.steps += 1;
+    log.retries = 0;
     asked.delete(requestHash);
     asked.set(requestHash, { step: log.steps, attempt: 1, at, failed: false });
     if (asked.size > REQUESTS_PER_RUN) asked.delete(asked.keys().next().value as string);
@@ -96,9 +98,23 @@ export class EmbeddedRuns implements Runs {
     this.#run(space, run).log.sight(sighting, at);
   }
 
+  attempted(space: RunSpace, run: string, sighting: ToolSighting): void {
+    this.#run(space, run).log.attempted(sighting);
+  }
+
+  returned(space: RunSpace, run: string, callId: string, hash: string): void {
+    this.#run(space, run).log.returned(callId, hash);
+  }
+
+  spawned(space: RunSpace, parent: string, run: string, child: string, at: EpochMs): void {
+    const { log } = this.#run(space, run);
+    this.#run(space, parent).log.spawned(child, log, at);
+  }
+
   update(space: RunSpace, run: string, change: RunUpdate): void {
     const { log, asked } = this.#run(space, run);
     log.spend(change.at, change.cost);
+    if (change.read) log.turned(change.read);
     if (change.answer) log.carried = true;
     const request = change.requestHash === undefined ? undefined : asked.get(change.requestHash);
     if (request) request.failed = change.answer === undefined;

@@ -75,6 +75,18 @@ export class SharedRuns implements Runs {
     this.#own.sight(space, run, sighting, at);
   }
 
+  attempted(space: RunSpace, run: string, sighting: ToolSighting): void {
+    this.#own.attempted(space, run, sighting);
+  }
+
+  returned(space: RunSpace, run: string, callId: string, hash: string): void {
+    this.#own.returned(space, run, callId, hash);
+  }
+
+  spawned(space: RunSpace, parent: string, run: string, child: string, at: EpochMs): void {
+    this.#own.spawned(space, parent, run, child, at);
+  }
+
   update(space: RunSpace, run: string, change: RunUpdate): void {
     this.#own.update(space, run, change);
     this.#tell(space, run, change.at);
