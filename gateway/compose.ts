@@ -70,16 +70,13 @@ export const judgeOf = (files: readonly SourceFile[], remote: readonly KnownDete
 /** Compiles price tables. Throws a PriceFault with every mistake. */
 export const cashierOf = (files: readonly SourceFile[]): Cashier => compilePrices(files, sha256);
 
-/** Names of the wire languages that `dialects:` may list. */
-const dialectNames = (): string[] => allDialects.map((d) => d.name);
-
 /** What in a configuration contradicts the rooms: unknown dialects, providers and sinks, for `check` and for the start. */
 export function configProblems(config: LoadedConfig, cashier: Cashier): string[] {
   const problems: string[] = [];
   for (const [name, upstream] of Object.entries(config.upstreams)) {
     for (const dialect of upstream.dialects) {
       if (!allDialects.some((d) => d.name === dialect))
-        problems.push(`upstream \`${name}\`: unknown dialect \`${dialect}\`; known are ${dialectNames().join(', ')}`);
+        problems.push(`upstream \`${name}\`: unknown dialect \`${dialect}\`; known are ${allDialects.map((d) => d.name).join(', ')}`);
     }
     const provider = upstream.prices ?? name;
     if (!cashier.providers.includes(provider)) {
@@ -88,8 +85,7 @@ export function configProblems(config: LoadedConfig, cashier: Cashier): string[]
       );
     }
   }
-  problems.push(...remoteProblems(config.detectors.remote, allDetectors));
-  problems.push(...unpricedDeployments(config, cashier));
+  problems.push(...remoteProblems(config.detectors.remote, allDetectors), ...unpricedDeployments(config, cashier));
   for (const { type } of config.sinks) {
     if (!sinkKinds.some((kind) => kind.type === type))
       problems.push(`sink \`${type}\` is unknown; known are ${sinkKinds.map((k) => k.type).join(', ')}`);

@@ -113,7 +113,7 @@ const CRLF = Buffer.from('\r\n');
 
 function at(view: JsonObject, name: string, index: number): Json | undefined {
   const value = Object.hasOwn(view, name) ? view[name] : undefined;
-  return isArray(value) ? value[index] : value;
+  return name.endsWith('[]') && isArray(value) ? value[index] : value;
 }
 
 function content(name: string, value: string | number | boolean, boundary: string): Uint8Array {
