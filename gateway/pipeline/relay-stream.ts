@@ -133,8 +133,9 @@ async function pump(
   return cut;
 }
 
-/** An event is whole once its blank line has come; clients drop what is not. */
+/** An event is whole once its blank line has come; clients drop what is not. White space behind the end of a reply says nothing. */
 function isWhole({ bytes }: Frame): boolean {
+  if (bytes.length > 0 && bytes.every((byte) => byte <= 0x20)) return true;
   const end = bytes.subarray(-4);
   return /(?:\n|\r\n|\r)(?:\n|\r\n|\r)$/.test(String.fromCharCode(...end));
 }

@@ -194,6 +194,13 @@ describe.each([
     });
   });
 
+  it('passes byte for byte where rules watch it and find nothing, its last line end included', async () => {
+    const text = framed([chunk([{ text: 'nothing to hide' }]), STOP]);
+    await open(serve([text.slice(0, 90), text.slice(90)]), { policy: POLICY });
+    expect(await (await post(path)).text()).toBe(text);
+    expect((await gate.sealed(1))[0]).toMatchObject({ ending: 'completed', certainty: 'exact' });
+  });
+
   it('loses a denied call and a split secret, and stays what it is', async () => {
     const text = framed(CHUNKS);
     await open(serve([text.slice(0, 300), text.slice(300)]), { policy: POLICY });
