@@ -53,7 +53,8 @@ const FREE: Omit<Quote, 'max'> = {
  * fits. `growth`: bytes that writing the cap adds to the request, which the quote of what is carried counts as input.
  */
 export function affordableTokens(quote: Quote, left: Nano, growth = 0): number {
-  const grown = divideUp(quote.fixed * BigInt(growth), BigInt(Math.max(quote.inputTokens, 1)));
+  // one more for the rounding of the quote that counts them
+  const grown = growth === 0 ? 0n : divideUp(quote.fixed * BigInt(growth), BigInt(Math.max(quote.inputTokens, 1))) + 1n;
   const fixed = quote.fixed + grown;
   if (left < fixed) return 0;
   if (quote.perOutputToken === 0n) return quote.outputCap;
