@@ -6,8 +6,8 @@ import { scanOpen } from './audit/recovery.ts';
 import { type Shipper, startShipper } from './audit/shipper.ts';
 import { sinks as sinkKinds } from './audit/sinks/_all.ts';
 import { openSpool } from './audit/spool.ts';
-import { unpricedDeployments } from './config/deployments.ts';
 import { openMcp } from './compose-mcp.ts';
+import { unpricedDeployments } from './config/deployments.ts';
 import { budgetsOf, destinationsOf, ratesOf } from './config/gate-terms.ts';
 import { limitsOf } from './config/limits-of.ts';
 import type { LoadedConfig } from './config/load.ts';
@@ -19,12 +19,13 @@ import type { JsonObject } from './domain/json.ts';
 import type { SourceFile } from './domain/source.ts';
 import { createIdentity } from './identity/identity.ts';
 import { Opened } from './opened.ts';
-import { settleOverdue } from './pipeline/deferred.ts';
 import { BudgetWatch } from './pipeline/budget-watch.ts';
+import { settleOverdue } from './pipeline/deferred.ts';
 import { Noses } from './pipeline/detect.ts';
 import type { Gateway } from './pipeline/gateway.ts';
 import { Halting } from './pipeline/halting.ts';
 import type { McpRoom } from './pipeline/mcp/room.ts';
+import { Proposals } from './pipeline/proposals.ts';
 import { type Recovered, recover } from './pipeline/recover.ts';
 import { RunTokens } from './pipeline/run-tokens.ts';
 import { compilePolicy } from './policy/compile-policy.ts';
@@ -76,7 +77,9 @@ export function configProblems(config: LoadedConfig, cashier: Cashier): string[]
   for (const [name, upstream] of Object.entries(config.upstreams)) {
     for (const dialect of upstream.dialects) {
       if (!allDialects.some((d) => d.name === dialect))
-        problems.push(`upstream \`${name}\`: unknown dialect \`${dialect}\`; known are ${allDialects.map((d) => d.name).join(', ')}`);
+        problems.push(
+          `upstream \`${name}\`: unknown dialect \`${dialect}\`; known are ${allDialects.map((d) => d.name).join(', ')}`,
+        );
     }
     const provider = upstream.prices ?? name;
     if (!cashier.providers.includes(provider)) {
@@ -160,6 +163,7 @@ async function open(
     runs: (shared ?? store).runs,
     halting: new Halting(log),
     watch: new BudgetWatch(),
+    proposals: new Proposals(),
     tokens: new RunTokens(),
     calls: store.calls,
     deferrals: store.deferrals,

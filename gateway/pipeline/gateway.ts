@@ -16,6 +16,7 @@ import type { Upstream, UpstreamCredential } from '../ports/upstream.ts';
 import type { Cashier } from '../price/cashier.ts';
 import type { BudgetWatch } from './budget-watch.ts';
 import type { Halting } from './halting.ts';
+import type { Proposals } from './proposals.ts';
 import type { RunTokens } from './run-tokens.ts';
 
 /** A credential of the gate's own for an upstream; undefined: the caller's passes through. */
@@ -72,6 +73,7 @@ export interface Gateway {
   readonly halting: Halting;
   readonly watch: BudgetWatch;
   readonly tokens: RunTokens;
+  readonly proposals: Proposals;
   readonly calls: Calls;
   readonly deferrals: Deferrals;
   readonly spool: Spool;

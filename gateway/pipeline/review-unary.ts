@@ -34,9 +34,14 @@ export function ruleCall({ bench, model, record }: Hearing, call: ProposedCall):
   if (verdict.decision === 'deny' || verdict.decision === 'escalate') {
     return { kind: 'deny', text: `[${denialText(verdict, `the call of tool \`${call.tool}\``)}]` };
   }
-  if (verdict.edits.length === 0) return { kind: 'pass' };
+  if (verdict.edits.length === 0) {
+    offer(bench, call, call.args);
+    return { kind: 'pass' };
+  }
   try {
-    return { kind: 'edit', args: applyEdits(call.args, verdict.edits) };
+    const args = applyEdits(call.args, verdict.edits);
+    offer(bench, call, args);
+    return { kind: 'edit', args };
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
     const why = 'an edit of this rule could not land in the arguments';
@@ -45,6 +50,13 @@ export function ruleCall({ bench, model, record }: Hearing, call: ProposedCall):
       text: `[tollgate denied the call of tool \`${call.tool}\` by rule \`${verdict.rule}\`: ${why}]`,
     };
   }
+}
+
+/** The call is known where it is carried out: the execution is the same step (attribution.md 7). */
+function offer({ gate, space, principal, facts }: Bench, { tool, callId }: ProposedCall, args: Json): void {
+  const run = principal.run.id;
+  const { steps } = gate.runs.facts(space, run, facts.now);
+  gate.proposals.offer(space, tool, args, { run, step: steps, callId, at: facts.now });
 }
 
 /** What a proposed call can cost at most; undefined where nobody wrote a price, or part of it has no bound. */

@@ -60,6 +60,23 @@ export interface McpEvent {
   readonly event: string | undefined;
 }
 
+/** A large answer that nobody has to see whole, checked while it passes. Throws a Fault (`TG_UPSTREAM_UNREADABLE`). */
+export interface PassingAnswer {
+  push(bytes: Uint8Array): void;
+  /** It is over. `failed`: the result says so itself. */
+  end(): { readonly failed: boolean };
+  /** it is a result as far as it came */
+  readonly isResult: boolean;
+}
+
+export interface PassedChunk {
+  readonly bytes: Uint8Array;
+  /** what of it is data, without field names and line ends */
+  readonly data: readonly Uint8Array[];
+  /** undefined: the event goes on */
+  readonly after: Uint8Array | undefined;
+}
+
 /** Cuts a stream into events. Throws a Fault (`TG_UPSTREAM_UNREADABLE`) for an event larger than it may be. */
 export interface McpEventReader {
   push(chunk: Uint8Array): readonly McpEvent[];
@@ -67,6 +84,10 @@ export interface McpEventReader {
   rest(): Uint8Array;
   /** bytes of the event that is not complete yet */
   readonly pending: number;
+  /** Takes the unfinished event out: from here on `pass` is asked until it is over. */
+  unfinished(): Uint8Array;
+  /** The part of a chunk that still belongs to the event taken out, the data in it, and what comes after, once that event is over. */
+  pass(chunk: Uint8Array): PassedChunk;
 }
 
 /** The MCP wire language. Pure: no I/O, no clock, no configuration. */
@@ -92,6 +113,7 @@ export interface McpWire {
   /** The body of an answer of the gate's own. */
   say(saying: McpSaying): string;
   openEvents(limit: number): McpEventReader;
+  openPassing(id: RpcId, bounds: Pick<WireBounds, 'depth' | 'nodes'>): PassingAnswer;
   /** The event with other data; its other lines stay. */
   withData(event: McpEvent, data: string): Uint8Array;
   /** A whole event of the gate's own. */

@@ -12,6 +12,7 @@ import { Noses } from '../../gateway/pipeline/detect.ts';
 import { exchange } from '../../gateway/pipeline/exchange.ts';
 import type { Destination, Gateway, Limits } from '../../gateway/pipeline/gateway.ts';
 import { BudgetWatch } from '../../gateway/pipeline/budget-watch.ts';
+import { Proposals } from '../../gateway/pipeline/proposals.ts';
 import { Halting } from '../../gateway/pipeline/halting.ts';
 import type { Reply } from '../../gateway/pipeline/reply.ts';
 import { RunTokens } from '../../gateway/pipeline/run-tokens.ts';
@@ -225,6 +226,7 @@ export async function rig(options: RigOptions): Promise<Rig> {
     ledger: saboteur.wrap('ledger', ledger, ['reserve', 'settle', 'release', 'renew', 'lapse', 'balances', 'extend']),
     runs: saboteur.wrap('runs', store.runs),
     halting: new Halting(log),
+    proposals: new Proposals(),
     watch: new BudgetWatch(),
     tokens: new RunTokens(),
     calls: saboteur.wrap('calls', store.calls),

@@ -1,14 +1,16 @@
 import { Fault } from '../../domain/fault.ts';
 import type { McpEvent, McpEventReader } from '../../ports/mcp-wire.ts';
 import { SseSplitter, withData } from '../_shared/sse.ts';
+import { EventLines } from './event-lines.ts';
 
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 const encoder = new TextEncoder();
 const LINE_END = /\r\n|\n|\r/;
 
-/** Reads a server-sent stream one whole event at a time; every byte is in exactly one event or in `rest`. */
+/** Reads a server-sent stream one whole event at a time; every byte is in exactly one event, in `rest`, or was passed. */
 export function openEvents(limit: number): McpEventReader {
-  const splitter = new SseSplitter();
+  let splitter = new SseSplitter();
+  let lines: EventLines | undefined;
   let pending = 0;
   return {
     push(chunk) {
@@ -25,6 +27,19 @@ export function openEvents(limit: number): McpEventReader {
     rest: () => splitter.end(),
     get pending() {
       return pending;
+    },
+    unfinished() {
+      const bytes = splitter.end().slice();
+      splitter = new SseSplitter();
+      pending = 0;
+      lines = new EventLines();
+      return bytes;
+    },
+    pass(chunk) {
+      lines ??= new EventLines();
+      const passed = lines.push(chunk);
+      if (passed.after) lines = undefined;
+      return passed;
     },
   };
 }

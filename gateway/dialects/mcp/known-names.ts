@@ -53,11 +53,14 @@ export function refuseVariants(message: JsonObject): void {
 }
 
 function check(object: JsonObject, where: keyof typeof KNOWN): void {
-  for (const name of Object.keys(object)) {
-    if (KNOWN[where].has(name) || !FOLDS[where].has(fold(name))) continue;
-    throw new RpcFault(
-      RPC.invalidRequest,
-      `member \`${name}\` differs from \`${fold(name)}\` only in case or form; write it plainly`,
-    );
-  }
+  for (const name of Object.keys(object)) refuseVariant(name, where);
+}
+
+/** The same for one name. */
+export function refuseVariant(name: string, where: keyof typeof KNOWN): void {
+  if (KNOWN[where].has(name) || !FOLDS[where].has(fold(name))) return;
+  throw new RpcFault(
+    RPC.invalidRequest,
+    `member \`${name}\` differs from \`${fold(name)}\` only in case or form; write it plainly`,
+  );
 }

@@ -6,6 +6,7 @@ import { asked } from './asked.ts';
 import { eraOf } from './era.ts';
 import { eventWith, keepAlive, messageEvent, openEvents } from './events.ts';
 import { checkHeaders, headersFor } from './mirrored-headers.ts';
+import { openPassing } from './passing-answer.ts';
 import { readMessage, readText } from './read-message.ts';
 import { say } from './say.ts';
 
@@ -34,6 +35,7 @@ export const mcpWire: McpWire = {
   brought,
   say,
   openEvents,
+  openPassing,
   withData: eventWith,
   event: messageEvent,
   keepAlive,

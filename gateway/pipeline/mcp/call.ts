@@ -18,7 +18,16 @@ import { review } from './review.ts';
 import { benchOf, lifeAction, seatOf } from './seat.ts';
 import { standingOf } from './standing.ts';
 import { startRun } from './start-run.ts';
-import { NO_HOLD, NO_PRICE, type PricedCall, priceUsd, quoteTool, reserveTool, settleTool } from './tool-terms.ts';
+import {
+  countsResult,
+  NO_HOLD,
+  NO_PRICE,
+  type PricedCall,
+  priceUsd,
+  quoteTool,
+  reserveTool,
+  settleTool,
+} from './tool-terms.ts';
 import type { Errand, Visit } from './visit.ts';
 
 /** A request of a caller with what was found out about it before it is judged. */
@@ -60,13 +69,14 @@ export async function callTool(asked: Ask): Promise<void> {
   const callId = callIdOf(ask.message);
   const plain: ToolRef = { name: part?.tool ?? ask.message.method, server, callId };
   refuseUnapproved(trail, principal, plain, standing);
-  const first = startRun(visit, principal, asked.retry?.lineage);
+  const first = startRun(visit, principal, asked.retry?.lineage, asked.errand.proposal);
   const price = asked.retry ? undefined : gate.cashier.tool(server, plain.name, args, trail.at);
   const quote = asked.retry ? NO_PRICE : quoteTool(price);
   trail.quote = quote;
   const hold = await reserveTool(gate, trail, principal, quote, plain);
   const known = { callId, priceUsd: priceUsd(price), ...(standing && { pinned: true }) };
-  const inLog = asked.retry !== undefined;
+  const { proposal } = asked.errand;
+  const inLog = asked.retry !== undefined || proposal !== undefined;
   const seat: Seat = { bench: benchOf(ask.errand, quote, hold), room, trail, server, tool: known, inLog };
   let carried: RpcMessage;
   try {
@@ -74,6 +84,9 @@ export async function callTool(asked: Ask): Promise<void> {
     if (first && !ask.errand.session) judgeLife(seat, ask.message, lifeAction('agent_startup', ask.errand));
     ({ message: carried } = judgeMessage(seat, ask.message, room.wire.asked, room.limits.request));
     await begin(gate, trail, principal, hold);
+    if (proposal) gate.proposals.take(visit.space, proposal);
+    else if (!asked.retry && ask.message.method === 'tools/call')
+      trail.note('unproposed: no reply of a model that passed here proposed this call');
   } catch (error) {
     if (hold.accounts.length > 0) await release(gate, trail, hold.amount);
     throw error;
@@ -115,6 +128,7 @@ async function carry(ask: Ask, seat: Seat, { hold, priced, changes }: Way): Prom
     request: message.kind === 'request' ? message : undefined,
     era,
     signal: watch.signal,
+    countsResult: priced && countsResult(gate, trail.at, priced),
     lineage: ask.retry?.lineage,
     original: ask.original ?? message,
   };
@@ -169,6 +183,7 @@ async function conclude(
   const cost = await settleTool(gate, trail, priced, hold, {
     result: relayed?.result,
     failed: relayed?.failed ?? false,
+    unread: relayed?.unread,
   });
   try {
     gate.runs.update(space, principal.run.id, {

@@ -15,6 +15,8 @@ export interface Leg {
   readonly request: RpcMessage | undefined;
   readonly era: McpEra;
   readonly signal: AbortSignal;
+  /** its price counts something in its result */
+  readonly countsResult?: boolean | undefined;
   /** where the request goes on from, where an earlier one asked for input */
   readonly lineage?: Lineage | undefined;
   /** the request as its caller wrote it */

@@ -6,6 +6,7 @@ import type { RpcMessage } from '../../ports/mcp-wire.ts';
 import { gateHeaders } from '../say.ts';
 import { headersForCaller } from './headers.ts';
 import type { Leg } from './leg.ts';
+import { mayPassUnread, PASS_FROM, PassingRelay } from './pass-unread.ts';
 import { relayEvents } from './relay-events.ts';
 
 /** What carrying a message came to. */
@@ -15,6 +16,8 @@ export interface Relayed {
   readonly result?: Json | undefined;
   /** the server says that it failed */
   readonly failed: boolean;
+  /** the result passed without being kept: nothing of it is counted */
+  readonly unread?: boolean;
 }
 
 /** An answer as its caller gets it; the message itself where nothing was changed. */
@@ -31,18 +34,27 @@ export type Review = (response: RpcMessage, request: RpcMessage | undefined) => 
 export async function relayAnswer(leg: Leg, answer: McpAnswer, review: Review): Promise<Relayed> {
   const type = String(answer.headers['content-type'] ?? '').toLowerCase();
   if (type.startsWith('text/event-stream') && answer.status < 300) return relayEvents(leg, answer, review);
-  const bytes = await whole(answer, leg);
+  const bytes = await whole(answer, leg, type.startsWith('application/json') && answer.status < 300);
+  if (!(bytes instanceof Uint8Array)) return bytes;
   if (bytes.length === 0) return bare(leg, answer);
   if (!type.startsWith('application/json')) return refuseForeign(leg, answer);
   return relayJson(leg, answer, bytes, review);
 }
 
-/** Reads a body to its end, bounded. */
-async function whole(answer: McpAnswer, { seat }: Leg): Promise<Uint8Array> {
-  const limit = seat.room.limits.message.bytes;
+/** Reads a body to its end, bounded; a large one that nobody has to see whole passes meanwhile. */
+async function whole(answer: McpAnswer, leg: Leg, isAnswer: boolean): Promise<Uint8Array | Relayed> {
+  const limit = leg.seat.room.limits.message.bytes;
   const chunks: Uint8Array[] = [];
   let size = 0;
-  for await (const chunk of answer.body) {
+  let asked = false;
+  const body = answer.body[Symbol.asyncIterator]();
+  for (let next = await body.next(); next.done !== true; next = await body.next()) {
+    const chunk = next.value;
+    if (isAnswer && !asked && size + chunk.length > PASS_FROM) {
+      asked = true;
+      const passing = mayPassUnread(leg) ? begun(leg, [...chunks, chunk]) : undefined;
+      if (passing) return passJson(leg, answer, passing, [...chunks, chunk], body);
+    }
     size += chunk.length;
     if (size > limit)
       throw new Fault(
@@ -52,6 +64,40 @@ async function whole(answer: McpAnswer, { seat }: Leg): Promise<Uint8Array> {
     chunks.push(chunk);
   }
   return chunks.length === 1 ? (chunks[0] as Uint8Array) : Buffer.concat(chunks);
+}
+
+/** An answer that is large and a result already; undefined: it has to be read whole. */
+function begun(leg: Leg, chunks: readonly Uint8Array[]): PassingRelay | undefined {
+  const passing = new PassingRelay(leg);
+  for (const chunk of chunks) passing.check(chunk);
+  return passing.isResult ? passing : undefined;
+}
+
+/** Passes an answer as it comes; where it turns out to be no good, what was passed is broken off. */
+async function passJson(
+  { errand }: Leg,
+  answer: McpAnswer,
+  passing: PassingRelay,
+  first: readonly Uint8Array[],
+  rest: AsyncIterator<Uint8Array>,
+): Promise<Relayed> {
+  const { trail, reply, gate } = errand.visit;
+  trail.status = answer.status;
+  trail.firstByteTicks = gate.clock.ticks();
+  reply.head(answer.status, { ...headersForCaller(answer.headers), ...gateHeaders(trail) });
+  try {
+    for (const chunk of first) await reply.write(chunk);
+    for (let next = await rest.next(); next.done !== true; next = await rest.next()) {
+      passing.check(next.value);
+      await reply.write(next.value);
+    }
+    const relayed = passing.end();
+    reply.end();
+    return relayed;
+  } catch (error) {
+    reply.cut();
+    throw error;
+  }
 }
 
 /** 202 for what needs no answer, 405 for what a server does not offer. */

@@ -1,53 +1,122 @@
 import { Fault } from '../../domain/fault.ts';
 import type { McpAnswer } from '../../ports/mcp-server.ts';
-import type { McpEvent, RpcMessage } from '../../ports/mcp-wire.ts';
+import type { McpEvent, McpEventReader, RpcMessage } from '../../ports/mcp-wire.ts';
 import { gateHeaders } from '../say.ts';
 import { headersForCaller } from './headers.ts';
 import { judgeMessage } from './judge-message.ts';
 import type { Leg } from './leg.ts';
+import { mayPassUnread, PASS_FROM, PassingRelay } from './pass-unread.ts';
 import { answered, type Relayed, type Review, unreadable } from './relay-answer.ts';
 import { fromServer } from './server-request.ts';
 
 /** Relays a stream one whole event at a time: what no verdict touches keeps its bytes, and never half a message is passed on. */
 export async function relayEvents(leg: Leg, answer: McpAnswer, review: Review): Promise<Relayed> {
-  const { room } = leg.seat;
-  const { reply, trail, gate } = leg.errand.visit;
-  const reader = room.wire.openEvents(room.limits.message.bytes);
-  // the session handle is in the head, and what it seals is in the first answer
-  const held: Uint8Array[] | undefined = leg.request?.method === 'initialize' ? [] : undefined;
-  let relayed: Relayed | undefined;
-  let extra: Readonly<Record<string, string>> | undefined;
-  const open = async (): Promise<void> => {
-    if (reply.started) return;
+  const stream = new EventRelay(leg, answer, review);
+  for await (const chunk of answer.body) await stream.take(chunk);
+  return stream.end();
+}
+
+class EventRelay {
+  readonly #leg: Leg;
+  readonly #answer: McpAnswer;
+  readonly #review: Review;
+  readonly #reader: McpEventReader;
+  /** the session handle is in the head, and what it seals is in the first answer: until then nothing is sent */
+  #held: Uint8Array[] | undefined;
+  #passing: PassingRelay | undefined;
+  #relayed: Relayed | undefined;
+  #mayPass: boolean;
+
+  constructor(leg: Leg, answer: McpAnswer, review: Review) {
+    const { room } = leg.seat;
+    this.#leg = leg;
+    this.#answer = answer;
+    this.#review = review;
+    this.#mayPass = mayPassUnread(leg);
+    this.#reader = room.wire.openEvents(room.limits.message.bytes);
+    if (leg.request?.method === 'initialize') this.#held = [];
+    else this.#open(undefined);
+  }
+
+  async take(chunk: Uint8Array): Promise<void> {
+    if (this.#passing) return this.#pass(this.#passing, chunk);
+    for (const event of this.#reader.push(chunk)) {
+      const passed = await passEvent(this.#leg, event, this.#review, this.#relayed !== undefined);
+      if (passed.relayed) this.#relayed = passed.relayed;
+      if (this.#held && passed.relayed) await this.#release(passed.headers);
+      if (passed.bytes) await this.#send(passed.bytes);
+    }
+    if (this.#mayPass && !this.#relayed && this.#reader.pending > PASS_FROM) await this.#begin();
+  }
+
+  async end(): Promise<Relayed> {
+    const { request, era, errand } = this.#leg;
+    if (this.#passing) {
+      errand.visit.reply.cut();
+      throw new Fault('TG_UPSTREAM_BROKE', 'the server broke off in the middle of its answer');
+    }
+    if (!this.#relayed && request && era === 'modern')
+      throw new Fault('TG_UPSTREAM_BROKE', 'the server ended its stream without an answer');
+    if (this.#held) await this.#release(undefined);
+    errand.visit.reply.end();
+    if (!this.#relayed) remember(this.#leg);
+    return this.#relayed ?? { ending: 'completed', failed: request !== undefined };
+  }
+
+  #open(headers: Readonly<Record<string, string>> | undefined): void {
+    const { reply, trail, gate } = this.#leg.errand.visit;
     trail.stream = true;
-    trail.status = answer.status;
+    trail.status = this.#answer.status;
     trail.firstByteTicks = gate.clock.ticks();
-    reply.head(answer.status, {
-      ...headersForCaller(answer.headers),
+    reply.head(this.#answer.status, {
+      ...headersForCaller(this.#answer.headers),
       ...gateHeaders(trail),
-      ...extra,
+      ...headers,
       'x-accel-buffering': 'no',
     });
-    for (const bytes of held ?? []) await reply.write(bytes);
-  };
-  if (!held) await open();
-  for await (const chunk of answer.body) {
-    for (const event of reader.push(chunk)) {
-      const passed = await passEvent(leg, event, review);
-      if (passed.relayed) relayed = passed.relayed;
-      extra ??= passed.headers;
-      if (held && !relayed) {
-        if (passed.bytes) held.push(passed.bytes);
-        continue;
-      }
-      await open();
-      if (passed.bytes) await reply.write(passed.bytes);
-    }
   }
-  await open();
-  reply.end();
-  if (!relayed) remember(leg);
-  return relayed ?? { ending: 'completed', failed: leg.request !== undefined };
+
+  async #release(headers: Readonly<Record<string, string>> | undefined): Promise<void> {
+    const held = this.#held ?? [];
+    this.#held = undefined;
+    this.#open(headers);
+    for (const bytes of held) await this.#send(bytes);
+  }
+
+  async #send(bytes: Uint8Array): Promise<void> {
+    if (this.#held) this.#held.push(bytes);
+    else await this.#leg.errand.visit.reply.write(bytes);
+  }
+
+  /** A large answer that nobody has to see whole: what came of it passes, if it shows already that it is a result. */
+  async #begin(): Promise<void> {
+    const passing = new PassingRelay(this.#leg);
+    const bytes = this.#reader.unfinished();
+    const { data } = this.#reader.pass(bytes);
+    for (const piece of data) passing.check(piece);
+    if (!passing.isResult) {
+      this.#mayPass = false;
+      for (const event of this.#reader.push(bytes)) await this.#send(event.bytes);
+      return;
+    }
+    this.#passing = passing;
+    await this.#send(bytes);
+  }
+
+  async #pass(passing: PassingRelay, chunk: Uint8Array): Promise<void> {
+    const { bytes, data, after } = this.#reader.pass(chunk);
+    try {
+      for (const piece of data) passing.check(piece);
+      if (after) this.#relayed = passing.end();
+    } catch (error) {
+      this.#leg.errand.visit.reply.cut();
+      throw error;
+    }
+    await this.#send(bytes);
+    if (!after) return;
+    this.#passing = undefined;
+    if (after.length > 0) await this.take(after);
+  }
 }
 
 /** A legacy answer may still come, on a stream that goes on from here. */
@@ -62,12 +131,12 @@ interface Passed {
   readonly headers?: Readonly<Record<string, string>> | undefined;
 }
 
-async function passEvent(leg: Leg, event: McpEvent, review: Review): Promise<Passed> {
+async function passEvent(leg: Leg, event: McpEvent, review: Review, isAnswered: boolean): Promise<Passed> {
   if (event.data === undefined || event.data === '') return { bytes: event.bytes };
   const message = readEvent(leg, event.data);
   if (message.kind === 'response') {
     const request = requestOf(leg, message);
-    if (!request) return stray(leg);
+    if (!request || (isAnswered && request === leg.request)) return stray(leg);
     const passed = await review(message, request);
     return {
       bytes: bytesOf(leg, event, message, passed.message),

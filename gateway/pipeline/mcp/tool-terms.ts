@@ -3,7 +3,7 @@ import type { Json } from '../../domain/json.ts';
 import { nanoToNumber, nanoToUsd } from '../../domain/money.ts';
 import type { Cost, Quote } from '../../domain/pricing.ts';
 import type { Principal } from '../../domain/principal.ts';
-import { epochMs, type Nano, nano, pico } from '../../domain/scalars.ts';
+import { type EpochMs, epochMs, type Nano, nano, pico } from '../../domain/scalars.ts';
 import type { Balance } from '../../ports/ledger.ts';
 import type { ToolPrice } from '../../price/tool-price.ts';
 import { accountsOf } from '../accounts.ts';
@@ -99,6 +99,16 @@ export interface Carried {
   /** the whole result; undefined: none was seen, and the hold is the charge */
   readonly result: Json | undefined;
   readonly failed: boolean;
+  /** the result passed without being kept: its price does not depend on it */
+  readonly unread?: boolean | undefined;
+}
+
+/** True where a price counts something in the result, or asks whether the tool failed. */
+export function countsResult(gate: Gateway, at: EpochMs, { server, tool, args }: PricedCall): boolean {
+  const [fine, failed] = [false, true].map((failed) =>
+    gate.cashier.toolCost(server, tool, args, { result: undefined, failed }, at),
+  );
+  return fine !== undefined && (fine.status !== 'exact' || fine.amount !== failed?.amount);
 }
 
 /** What a carried call comes to: by its result where one was seen, else what was held; never less than the hold where a part has no bound. */
@@ -107,12 +117,12 @@ export function costOfTool(
   trail: Trail,
   { server, tool, args }: PricedCall,
   hold: Hold,
-  { result, failed }: Carried,
+  { result, failed, unread }: Carried,
 ): { readonly amount: Nano; readonly cost: Cost } {
   const price = gate.cashier.toolCost(server, tool, args, { result, failed }, trail.at);
   const table = gate.cashier.digest;
   if (!price) return { amount: NOTHING, cost: { status: 'unpriced', total: NOTHING, lines: [], table } };
-  const unsure = result === undefined || !price.bounded;
+  const unsure = (result === undefined && unread !== true) || !price.bounded;
   const amount = unsure && hold.amount > price.amount ? hold.amount : price.amount;
   return {
     amount,

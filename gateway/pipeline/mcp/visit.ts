@@ -5,6 +5,7 @@ import type { McpCaller } from '../../ports/mcp-server.ts';
 import type { RunSpace } from '../../ports/runs.ts';
 import type { Noses } from '../detect.ts';
 import type { Gateway } from '../gateway.ts';
+import type { Proposal } from '../proposals.ts';
 import type { Reply } from '../reply.ts';
 import type { Trail } from '../trail.ts';
 import type { McpAddress } from './address.ts';
@@ -31,6 +32,8 @@ export interface Errand {
   readonly peer: McpPeer;
   readonly principal: Principal;
   readonly session: OpenSession | undefined;
+  /** the model's proposal that is carried out; absent: none was seen */
+  readonly proposal?: Proposal;
 }
 
 /** A legacy session as its seal holds it. */
