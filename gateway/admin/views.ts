@@ -1,5 +1,6 @@
-import { nanoToUsd } from '../domain/money.ts';
+import { nanoToUsd, usdToNano } from '../domain/money.ts';
 import type { SealEntry } from '../domain/receipt.ts';
+import { nano } from '../domain/scalars.ts';
 import { summarize } from '../domain/usage.ts';
 import type { RunSummary } from '../ports/calls.ts';
 
@@ -55,7 +56,51 @@ export function runSummaryView(run: RunSummary) {
 /** A run with its calls, oldest first, as `/api/runs/<id>` shows it. */
 export function runView(found: { readonly summary: RunSummary; readonly receipts: readonly SealEntry[] }) {
   const { steps: _count, ...summary } = runSummaryView(found.summary);
-  return { ...summary, steps: found.receipts.map(callView) };
+  const caused = causedBy(found.receipts);
+  return { ...summary, steps: found.receipts.map(callView), caused: causedView(caused) };
+}
+
+interface Share {
+  tokens: number;
+  amount: bigint;
+  /** how many calls read it */
+  reads: number;
+}
+
+/** step → source → what the run's calls were charged for it. Σ is the run's cost, to the nano-dollar. */
+function causedBy(receipts: readonly SealEntry[]): Map<number, Map<string, Share>> {
+  const steps = new Map<number, Map<string, Share>>();
+  for (const { step: own, causes, cost_usd } of receipts) {
+    for (const [step, source, tokens, amount] of causes ?? [
+      [own, 'call', 0, usdToNano(cost_usd).toString()] as const,
+    ]) {
+      const sources = steps.get(step) ?? new Map<string, Share>();
+      steps.set(step, sources);
+      const share = sources.get(source) ?? { tokens: 0, amount: 0n, reads: 0 };
+      share.tokens += tokens;
+      share.amount += BigInt(amount);
+      share.reads += 1;
+      sources.set(source, share);
+    }
+  }
+  return steps;
+}
+
+/** The dearest step first: which step caused what, by which of the things it brought. */
+function causedView(steps: ReadonlyMap<number, ReadonlyMap<string, Share>>) {
+  const usd = (amount: bigint): string => nanoToUsd(nano(amount));
+  const sumOf = (sources: ReadonlyMap<string, Share>): bigint =>
+    [...sources.values()].reduce((sum, { amount }) => sum + amount, 0n);
+  return [...steps]
+    .map(([step, sources]) => ({ step, sources, sum: sumOf(sources) }))
+    .sort((a, b) => (b.sum > a.sum ? 1 : b.sum < a.sum ? -1 : a.step - b.step))
+    .map(({ step, sources, sum }) => ({
+      step,
+      caused_usd: usd(sum),
+      by: [...sources]
+        .sort(([, a], [, b]) => (b.amount > a.amount ? 1 : -1))
+        .map(([source, { tokens, amount, reads }]) => ({ source, usd: usd(amount), tokens_read: tokens, reads })),
+    }));
 }
 
 export type CallView = ReturnType<typeof callView>;

@@ -23,11 +23,15 @@ const positive = (text: string): number => {
 export function runsCommand(): Command {
   return new Command('runs')
     .description('the runs of this gate; with an id: its steps, what each cost and which was the dearest')
-    .argument('[id]', 'one run')
+    .argument('[id]', 'one run; `show <id>` says the same')
+    .argument('[run]')
     .addOption(configOption())
     .option('-n, --limit <count>', 'how many runs', positive, 20)
     .addOption(jsonOption())
-    .action((id: string | undefined, options: Options) => {
+    .action((first: string | undefined, second: string | undefined, options: Options) => {
+      if (second !== undefined && first !== 'show')
+        throw new CommandFailure(2, `one run at a time: \`tollgate runs ${first}\``);
+      const id = second ?? first;
       const file = join(configAt(options.config).state, 'tollgate.db');
       if (!existsSync(file))
         throw new CommandFailure(1, `nothing is recorded at \`${file}\` yet; start the gate with \`tollgate serve\``);

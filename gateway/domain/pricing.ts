@@ -55,6 +55,15 @@ export interface CostLine {
   readonly amount: Pico;
 }
 
+/** What of a call's charge one step of its run caused, by what it brought: a tool's result, the user's words, its own output. */
+export interface Cause {
+  readonly step: number;
+  /** `tool:<name>`, `input`, `said` (by the model or before the run), `request` (tools, settings), `output`, `hidden` */
+  readonly source: string;
+  readonly tokens: number;
+  readonly amount: Nano;
+}
+
 /** `exact`: all leaves and the row known; `estimated`: something fell back; `unpriced`: no row, never $0. */
 export interface Cost {
   readonly status: 'exact' | 'estimated' | 'unpriced';

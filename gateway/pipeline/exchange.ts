@@ -7,10 +7,11 @@ import type { Dialect, Envelope, Reading } from '../ports/dialect.ts';
 import type { Arrival, Caller } from '../ports/identity.ts';
 import type { Conversation, RunSpace, StepTicket } from '../ports/runs.ts';
 import { carry } from './carry.ts';
+import { noteCauses } from './causes.ts';
 import { type ChargeTerms, priceOnce } from './charge.ts';
 import { type Claim, claim, tongueFor } from './claim.ts';
 import { begin, release, remember, seal, settle } from './conclude.ts';
-import { decide, decideAsking, type Plea, permitOpenRoute } from './decide.ts';
+import { type Decision, decide, decideAsking, type Plea, permitOpenRoute } from './decide.ts';
 import { decideBatch } from './decide-batch.ts';
 import { denyCall } from './denied-call.ts';
 import type { Noses } from './detect.ts';
@@ -109,13 +110,8 @@ async function governed(
 ): Promise<void> {
   const { arrival } = call;
   const provider = route.destination.prices;
-  const { caller, reading, envelope, model, principal, space, ...turn } = await known(
-    gate,
-    trail,
-    route,
-    dialect,
-    call,
-  );
+  const asked = await known(gate, trail, route, dialect, call);
+  const { caller, reading, envelope, model, principal, space, ...turn } = asked;
   const quote = quoteOf(gate.cashier, provider, reading, trail.at, gate.budgets.length > 0);
   trail.quote = quote;
   const reserved = await held(gate, trail, principal, quote, model);
@@ -146,11 +142,7 @@ async function governed(
       record: trail.record,
       encode: envelope?.encode,
     };
-    const verdict = reading.members
-      ? await decideBatch(bench, plea)
-      : noses.asks
-        ? await decideAsking(bench, plea)
-        : decide(bench, plea);
+    const verdict = await decided(bench, plea);
     const edited = verdict.reading !== reading;
     const after = edited ? quoteOf(gate.cashier, provider, verdict.reading, trail.at, true) : quote;
     if (reserved.amount < quote.max) trail.clampedTo = verdict.reading.bound.outputCap;
@@ -180,8 +172,15 @@ async function governed(
   } finally {
     trail.ending = outcome.ending;
     const charged = await settle(gate, trail, hold, terms, outcome);
+    noteCauses(gate, trail, { space, run: principal.run.id }, carried, outcome, charged);
     remember(gate, { ...turn, space, run: principal.run.id }, outcome, charged);
   }
+}
+
+/** A batch is judged request by request; remote detectors are asked first, where there are any. */
+function decided(bench: Bench, plea: Plea): Decision | Promise<Decision> {
+  if (plea.reading.members) return decideBatch(bench, plea);
+  return bench.noses.asks ? decideAsking(bench, plea) : decide(bench, plea);
 }
 
 /** On what the call is charged, as it was carried. */

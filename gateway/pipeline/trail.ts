@@ -1,6 +1,6 @@
 import type { FaultCode } from '../domain/fault.ts';
 import { nanoToUsd } from '../domain/money.ts';
-import type { Cost, Quote } from '../domain/pricing.ts';
+import type { Cause, Cost, Quote } from '../domain/pricing.ts';
 import type { Principal } from '../domain/principal.ts';
 import type { DeferredTerms, Ending, JudgedAction, SealEntry } from '../domain/receipt.ts';
 import { type CallId, type EpochMs, type Nano, nano } from '../domain/scalars.ts';
@@ -34,6 +34,7 @@ export class Trail {
   usage: Usage | undefined;
   cost: Cost | undefined;
   charged: Nano = nano(0n);
+  causes: readonly Cause[] | undefined;
   clampedTo: number | undefined;
   /** what is left of the tightest budget, for the caller */
   budgetLeft: string | undefined;
@@ -96,6 +97,9 @@ export class Trail {
       cost_status: cost?.status,
       cost_lines: cost?.lines.map(({ amount, ...line }) => ({ ...line, pico: amount.toString() })),
       provider_cost_usd: cost?.ours === undefined ? undefined : nanoToUsd(cost.total),
+      causes: this.causes?.map(
+        ({ step, source, tokens, amount }) => [step, source, tokens, amount.toString()] as const,
+      ),
       clamped_to: this.clampedTo,
       latency_ms: ms(this.elapsedMs()),
       ttfb_ms: this.firstByteTicks === undefined ? undefined : ms(this.firstByteTicks - this.#startedTicks),

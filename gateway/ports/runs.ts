@@ -59,6 +59,13 @@ export interface Runs {
   factsWith(space: RunSpace, run: string, now: EpochMs, sighting: ToolSighting): RunFacts;
   /** A permitted tool call enters the log; `last_at` tells later ones when. */
   sight(space: RunSpace, run: string, sighting: ToolSighting, at: EpochMs): void;
+  /** For every stretch of a request the step that first brought it: `step` for what is new, the one before it for what the model said. */
+  introduced(
+    space: RunSpace,
+    run: string,
+    step: number,
+    stretches: readonly { readonly key: string; readonly source: string }[],
+  ): readonly number[];
   /** A denied tool call counts as a repeat and in a cycle, not as a call: who proposes it over and over goes round all the same. */
   attempted(space: RunSpace, run: string, sighting: ToolSighting): void;
   /** A tool result came back for the first time, by the id of its call and a hash of it. */

@@ -60,6 +60,7 @@ export function runTable(run: Run, { width, colour }: TableOptions): string {
     titles,
     ...body,
     ...lastLine(dearest, total, colour),
+    ...causeLines(run, total, Math.max(LEAST, width), colour),
   ].join('\n');
 }
 
@@ -86,6 +87,27 @@ function lastLine(dearest: Row | undefined, total: Nano, colour: boolean): strin
   if (!dearest || total === 0n) return [];
   const text = `step ${dearest.step} cost ${usdText(dearest.cost)} of the ${usdText(total)} (${shareText(dearest.cost, total)})`;
   return [paint(text, 'strong', colour)];
+}
+
+const CAUSES_SHOWN = 5;
+
+/** Which step caused what: a turn's price is not its own, because each turn reads again what came before it. */
+function causeLines({ caused, steps }: Run, total: Nano, width: number, colour: boolean): string[] {
+  if (total === 0n || steps.length < 2) return [];
+  const shown = caused.filter(({ caused_usd }) => usdToNano(caused_usd) > 0n).slice(0, CAUSES_SHOWN);
+  const lines = shown.map(({ step, caused_usd, by }) => {
+    const amount = usdToNano(caused_usd);
+    const share = `step ${step} caused ${usdText(amount)} (${shareText(amount, total)})`;
+    const parts = by
+      .filter(({ usd }) => usdToNano(usd) > 0n)
+      .slice(0, 3)
+      .map(({ source, usd, tokens_read, reads }) => {
+        const read = `${countText(tokens_read)} tokens in ${reads} ${reads === 1 ? 'call' : 'calls'}`;
+        return `${source} ${usdText(usdToNano(usd))} (${read})`;
+      });
+    return clip(harmless(`${share}: ${parts.join(', ')}`), width);
+  });
+  return lines.length === 0 ? [] : [paint('caused by', 'dim', colour), ...lines];
 }
 
 function rowText(row: Row, total: Nano, sizes: Sizes, colour: boolean): string {

@@ -98,6 +98,15 @@ export class EmbeddedRuns implements Runs {
     this.#run(space, run).log.sight(sighting, at);
   }
 
+  introduced(
+    space: RunSpace,
+    run: string,
+    step: number,
+    stretches: Parameters<Runs['introduced']>[3],
+  ): readonly number[] {
+    return this.#run(space, run).log.introduced(step, stretches);
+  }
+
   attempted(space: RunSpace, run: string, sighting: ToolSighting): void {
     this.#run(space, run).log.attempted(sighting);
   }

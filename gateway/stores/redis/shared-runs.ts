@@ -75,6 +75,15 @@ export class SharedRuns implements Runs {
     this.#own.sight(space, run, sighting, at);
   }
 
+  introduced(
+    space: RunSpace,
+    run: string,
+    step: number,
+    stretches: Parameters<Runs['introduced']>[3],
+  ): readonly number[] {
+    return this.#own.introduced(space, run, step, stretches);
+  }
+
   attempted(space: RunSpace, run: string, sighting: ToolSighting): void {
     this.#own.attempted(space, run, sighting);
   }

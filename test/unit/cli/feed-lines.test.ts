@@ -239,6 +239,7 @@ describe('a run table', () => {
       step(3, '0.4', { actions: DENIED.actions }),
       step(4, '0', { ...HALTED, step: 4 }),
     ],
+    caused: [],
   };
 
   it('says which step burned $6 of the $6.60', () => {
