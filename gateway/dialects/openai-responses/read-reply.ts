@@ -67,7 +67,7 @@ export const laterUnder = (id: string): Deferred | undefined =>
   id === '' ? undefined : { object: id, withinMs: WITHIN_MS };
 
 /** It still runs. One that is `cancelled` without its usage may yet complete: that was seen. */
-export function isOpen(body: Json): boolean {
+function isOpen(body: Json): boolean {
   const status = member(body, 'status');
   if (status === 'queued' || status === 'in_progress') return true;
   return status === 'cancelled' && (member(body, 'usage') ?? null) === null;

@@ -117,7 +117,7 @@ describe('laws', () => {
         async (fields, sound, edit) => {
           const form = new FormData();
           for (const [key, value] of fields) form.append(`t_${key}`, value);
-          form.append('file', new File([sound as BlobPart], 'a.mp3', { type: 'audio/mpeg' }));
+          form.append('file', new File([sound as Uint8Array<ArrayBuffer>], 'a.mp3', { type: 'audio/mpeg' }));
           form.append('prompt', 'old');
           const request = new Response(form);
           const type = request.headers.get('content-type') ?? '';
@@ -127,7 +127,7 @@ describe('laws', () => {
           const view = JSON.parse(envelope.json);
           expect(Buffer.from(envelope.encode(envelope.json))).toEqual(Buffer.from(body));
           const after = envelope.encode(JSON.stringify({ ...view, prompt: edit }));
-          const read = await new Response(after as BodyInit, { headers: { 'content-type': type } }).formData();
+          const read = await new Response(Buffer.from(after), { headers: { 'content-type': type } }).formData();
           expect(read.get('prompt')).toBe(edit);
           for (const [key] of fields) expect(read.get(`t_${key}`)).toBe(view[`t_${key}`]);
           expect(new Uint8Array(await (read.get('file') as File).arrayBuffer())).toEqual(sound);
