@@ -10,6 +10,7 @@ import { sayingOf } from './socket-cut.ts';
 import { type Line, trailOf } from './socket-line.ts';
 import { clientMessage } from './socket-message.ts';
 import { openCall } from './socket-open.ts';
+import { sayError } from './socket-say.ts';
 import type { Stop } from './socket-stop.ts';
 
 /** Responses that one socket may have under way: each holds its money and its frames. */
@@ -64,7 +65,7 @@ export class SocketAsking {
     } catch (error) {
       const saying = sayingOf(this.#line.gate(), error);
       const to = { id: nameIn(value, 'event_id'), lane: nameIn(value, 'stream_id') };
-      await this.#client.send(this.#line.session.error(saying, to));
+      await sayError(this.#line, this.#client, saying, to);
       if (saying.status === 401) stop({ ending: 'cut', code: 1008, reason: saying.message });
     } finally {
       this.#busy = false;
@@ -118,8 +119,13 @@ export class SocketAsking {
     const { call, text, reading } = await openCall(this.#line, { body, raw, lane, clientId, ordinal });
     // the socket ended meanwhile: nothing was carried
     if (this.#closed) return call.refused(undefined, 'client_left');
+    try {
+      this.#line.session.carried(event, reading);
+    } catch (error) {
+      await call.refused();
+      throw error;
+    }
     this.#book.wait(call);
-    this.#line.session.carried(event, reading);
     await this.#upstream.send(text ?? raw);
   }
 }

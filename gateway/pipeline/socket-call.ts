@@ -75,6 +75,12 @@ export class SocketCall {
     this.#call.trail.fault = code;
   }
 
+  /** It never came to its write-ahead line. */
+  abandon(): void {
+    this.#stopLease();
+    this.#gone.abort();
+  }
+
   /** Reads one message of this response. Never throws for what the provider sent. */
   async take(message: Uint8Array): Promise<Taken> {
     const { reader, trail, gate, hearing } = this.#call;
@@ -152,8 +158,7 @@ export class SocketCall {
 
   async #end(outcome: Outcome, sealed: ((done: Promise<void>) => void) | undefined): Promise<void> {
     const { gate, trail, hold, terms, turn } = this.#call;
-    this.#stopLease();
-    this.#gone.abort();
+    this.abandon();
     trail.ending = outcome.ending;
     const charged = await settle(gate, trail, hold, terms, outcome);
     remember(gate, turn, outcome, charged);

@@ -3,17 +3,18 @@ import { nano } from '../domain/scalars.ts';
 import type { Reading } from '../ports/dialect.ts';
 import type { SpokenBody } from '../ports/socket-language.ts';
 import { accountsOf } from './accounts.ts';
-import { begin, release, seal } from './conclude.ts';
+import { begin, release, seal, settle } from './conclude.ts';
 import { type Decision, decide, decideAsking } from './decide.ts';
 import { enter, held, termsOf } from './exchange.ts';
 import { callFacts } from './facts.ts';
 import type { Gateway } from './gateway.ts';
 import { digestOf } from './identities.ts';
 import type { Bench } from './judgement.ts';
+import { NOT_SERVED } from './outcome.ts';
 import { modelOf } from './request-actions.ts';
 import { type Hold, refit } from './reserve.ts';
 import { refuse } from './say.ts';
-import { SocketCall } from './socket-call.ts';
+import { type CallTerms, SocketCall } from './socket-call.ts';
 import { pleaOf, textOf } from './socket-context.ts';
 import { type Line, type Speaker, speakerOf, trailOf } from './socket-line.ts';
 import type { Trail } from './trail.ts';
@@ -81,36 +82,46 @@ async function beats(line: Line, gate: Gateway, trail: Trail, ask: Ask, unasked:
   for (const action of line.heard.splice(0)) trail.record(action);
   const { lane, clientId, body } = ask;
   const judged = await judgedCall(line, gate, trail, ask, unasked);
-  const { speaker, bench, hold, quote, requestHash, decision, refusal } = judged;
+  const { speaker, hold, decision, refusal } = judged;
   const { principal, space } = speaker;
+  const reading = decision?.reading ?? body.reading;
+  const terms = termsOf(gate, line.route.destination.prices, reading, trail, hold, judged.quote);
+  let call: SocketCall | undefined;
   try {
+    // INVARIANT: whatever can fail comes before the write-ahead line; after it there is a call that ends in a receipt
+    const text = decision && textOf(body, decision);
+    call = new SocketCall({ gate, trail, hold, terms, lane, clientId, ...partsOf(line, judged, reading, trail, lane) });
     await begin(gate, trail, principal, hold);
+    line.speakers.set(`${space.tenant}/${space.key}/${principal.run.id}`, speaker);
+    return { call, text, reading, ...(refusal !== undefined && { refusal }) };
   } catch (error) {
-    if (!unasked) await release(gate, trail, hold.amount);
+    call?.abandon();
+    // what the provider began by itself has been served: nobody meters it, so its hold is the charge
+    if (unasked) await settle(gate, trail, hold, terms, { ...NOT_SERVED, served: true, ending: 'cut' });
+    else await release(gate, trail, hold.amount);
     throw error;
   }
-  const carried = decision?.reading ?? body.reading;
-  const provider = line.route.destination.prices;
-  const { dialect } = line.route;
-  const told = { dialect: dialect.name, messages: carried.messages, issuedIds: carried.issuedIds };
-  const named = principal.run.assurance !== 'inferred';
-  const call = new SocketCall({
-    gate,
-    trail,
-    hold,
-    terms: termsOf(gate, provider, carried, trail, hold, quote),
-    turn: { space, run: principal.run.id, conversation: named ? { ...told, messages: [] } : told, requestHash },
-    hearing: { bench, dialect, model: modelOf(carried, provider), asked: carried, record: trail.record },
-    reader: line.session.openReader(carried, lane),
-    lane,
-    clientId,
-  });
-  line.speakers.set(`${space.tenant}/${space.key}/${principal.run.id}`, speaker);
+}
+
+/** What reads and reviews the response. */
+function partsOf(
+  { route, session }: Line,
+  { speaker, bench, requestHash }: Judged,
+  reading: Reading,
+  trail: Trail,
+  lane: string,
+): Pick<CallTerms, 'turn' | 'hearing' | 'reader'> {
+  const { dialect, destination } = route;
+  const { run } = speaker.principal;
+  const conversation = {
+    dialect: dialect.name,
+    messages: run.assurance === 'inferred' ? reading.messages : [],
+    issuedIds: reading.issuedIds,
+  };
   return {
-    call,
-    text: decision && textOf(body, decision),
-    reading: carried,
-    ...(refusal !== undefined && { refusal }),
+    turn: { space: speaker.space, run: run.id, conversation, requestHash },
+    hearing: { bench, dialect, model: modelOf(reading, destination.prices), asked: reading, record: trail.record },
+    reader: session.openReader(reading, lane),
   };
 }
 

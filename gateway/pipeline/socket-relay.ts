@@ -11,6 +11,7 @@ import { sayingOf } from './socket-cut.ts';
 import type { Line } from './socket-line.ts';
 import { providerMessage } from './socket-message.ts';
 import { openUnasked } from './socket-open.ts';
+import { sayError } from './socket-say.ts';
 import { chargeSide } from './socket-side.ts';
 import { GOING, type Stop } from './socket-stop.ts';
 
@@ -57,7 +58,7 @@ export class SocketRelay {
     if (this.#stopped) return;
     this.#stopped = stop;
     this.#asking.close();
-    if (stop.saying) void this.#client.send(this.#line.session.error(stop.saying, {}));
+    if (stop.saying) void sayError(this.#line, this.#client, stop.saying, {});
     this.#client.close(stop.code, stop.reason);
     this.#upstream.close(stop.code === 1008 ? 1000 : stop.code, '');
     if (cutAfterMs !== undefined)
@@ -149,7 +150,7 @@ export class SocketRelay {
     const { session } = this.#line;
     const cancel = over ? undefined : session.cancel(response);
     if (cancel !== undefined) await this.#upstream.send(cancel);
-    await this.#client.send(session.error(saying, { lane }));
+    await sayError(this.#line, this.#client, saying, { lane });
     for (const text of session.ended(saying, response, lane)) await this.#client.send(text);
   }
 

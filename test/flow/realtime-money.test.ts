@@ -77,8 +77,12 @@ describe('the money of a realtime socket', () => {
     await client.next('input_audio_buffer.committed');
     client.say(CREATE);
     await client.next('response.output_audio.delta');
+    const inFlight = async () =>
+      /^tollgate_in_flight_calls (\d+)$/m.exec(await (await fetch(`${at.gate.office}/metrics`)).text())?.[1];
+    expect(await inFlight()).toBe('1');
     client.socket.terminate();
     const [call] = await at.responses(2);
+    expect(await inFlight()).toBe('0');
     expect(call).toMatchObject({ ending: 'client_left' });
     expect(Number(call?.cost_usd)).toBeCloseTo(WORST, 6);
     await expect.poll(() => at.provider().closed).toBeDefined();
