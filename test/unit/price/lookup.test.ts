@@ -87,8 +87,21 @@ test('shipped: a first snapshot costs twice its alias', () => {
 
 test('shipped: no table gives anything away that is not a written zero', () => {
   const usage = { entries: [{ leaves: { input: 1000, output: 1000 } }], certainty: 'exact' } as const;
-  for (const provider of SHIPPED.providers)
+  // their files price every id, as a written zero
+  const own = ['ollama', 'vllm'];
+  for (const provider of own)
+    expect(SHIPPED.cost(provider, 'no-such-model', usage, NOW)).toMatchObject({ status: 'exact', total: 0n });
+  const billed = SHIPPED.providers.filter((provider) => !own.includes(provider));
+  for (const provider of billed)
     expect(SHIPPED.cost(provider, 'no-such-model', usage, NOW)).toMatchObject({ status: 'unpriced' });
-  for (const provider of [...SHIPPED.providers, 'nobody'])
+  for (const provider of [...billed, 'nobody'])
     expect(SHIPPED.cost(provider, 'no-such-model', usage, NOW).total).toBeGreaterThan(0n);
+});
+
+test('the prefix `*` answers to every id that no other model of its table answers to', () => {
+  const free = plainModel('"*"', 'input: "0", output: "0"', '    prefixes: ["*"]\n');
+  const own = plainModel('big', 'input: "1", output: "2"', '    prefixes: [big-]\n');
+  const shop = cashierOf(free + own);
+  expect([rowOf(shop, 'anything/at:all'), rowOf(shop, 'big-2'), rowOf(shop, 'big')]).toEqual(['*', 'big', 'big']);
+  expect(rowOf(shop, 'anything', 'elsewhere')).toBeUndefined();
 });

@@ -1,3 +1,4 @@
+import { findProvider } from '@pydantic/genai-prices';
 import { describe, expect, it } from 'vitest';
 import { compareTables, dayOf } from '../../../../gateway/cli/price/compare-tables.ts';
 import { openPublicTable, type PublicModel } from '../../../../gateway/cli/price/public-table.ts';
@@ -122,6 +123,7 @@ describe('the shipped tables', () => {
         ?.rates.find(({ leaf }) => leaf === 'input')?.base;
     expect(rate('openai', 'gpt-5.6-sol', '2026-08-20')).toBe(5);
     expect(rate('openai', 'gpt-5.6-sol', '2026-08-21')).toBe(4);
+    expect(table('openai', NOW)).toHaveLength(findProvider({ providerId: 'openai' })?.models.length ?? 0);
     expect(table('nobody', NOW)).toBeUndefined();
   });
 });
