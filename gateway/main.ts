@@ -113,7 +113,7 @@ export async function startGateway(config: LoadedConfig, options: StartOptions =
   const unpoliced = options.allowUnpoliced ?? false;
   const sources = sound(readSources(config, unpoliced));
   const house = await compose(config, sources, log, unpoliced && config.policies === undefined);
-  const mcp = mcpDoorOf(house);
+  const mcp = mcpDoorOf(house, config, log);
   const door = openDataDoor({
     maxRequestBytes: () => house.gate().limits.requestBytes,
     exchange: (call, reply) =>
@@ -122,6 +122,7 @@ export async function startGateway(config: LoadedConfig, options: StartOptions =
       mcp?.serves(call.arrival.url)
         ? mcp.turnAway(call, reply, fault)
         : turnAway(house.gate(), call.arrival, reply, fault),
+    onDrain: () => mcp?.closeListening(),
     onError: (error) => log.error({ error }, 'a call failed outside the corridor; its connection was cut'),
     upgrades: upgradeDoorOf(house, log),
   });
@@ -171,13 +172,21 @@ function upgradeDoorOf({ gate, noses }: Awaited<ReturnType<typeof compose>>, log
 }
 
 /** The MCP plane's part of the data door, where the configuration has one. */
-function mcpDoorOf({ mcp: room, gate, noses }: Awaited<ReturnType<typeof compose>>): McpDoor | undefined {
+function mcpDoorOf(
+  { mcp: room, gate, noses }: Awaited<ReturnType<typeof compose>>,
+  { mcp, limits }: LoadedConfig,
+  log: Log,
+): McpDoor | undefined {
   return (
     room &&
     openMcpDoor({
       room,
       exchange: (call, reply) => exchangeMcp(gate(), room, noses, call, reply),
       turnAway: (_, reply, fault) => turnAwayMcp(gate(), room, reply, fault),
+      sseLegacy: mcp?.sse_legacy ?? false,
+      keepAliveMs: limits.keep_alive_s * 1000,
+      onError: (error) =>
+        log.error({ error: error instanceof Error ? error.stack : String(error) }, 'an MCP connection failed'),
     })
   );
 }

@@ -131,6 +131,8 @@ export const mcpSchema = z.strictObject({
       scopes: z.array(z.string().min(1)).default([]),
     })
     .optional(),
+  /** serve the transport of 2024-11-05 as well, at `/mcp/<server>/sse` */
+  sse_legacy: z.boolean().default(false),
   /** 32 bytes in base64 that handles are sealed with, newest first; absent: made once and kept in the state folder */
   seal_keys: z.array(z.string().min(1)).default([]),
   /** how long an escalated call is held while someone decides */

@@ -19,6 +19,8 @@ export interface DoorOptions {
   readonly exchange: (call: DoorCall, reply: Reply) => Promise<void>;
   /** says a refusal of the door itself, and records it */
   readonly turnAway: (call: DoorCall, reply: Reply, fault: Fault) => Promise<void>;
+  /** hears that the door begins to close */
+  readonly onDrain?: (() => void) | undefined;
   /** hears of what the corridor threw; its connection is broken off */
   readonly onError: (error: unknown) => void;
   /** takes connections that ask to become something else */
@@ -58,6 +60,7 @@ export function openDataDoor(options: DoorOptions): DataDoor {
     server,
     async drain(ms) {
       draining = true;
+      options.onDrain?.();
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
       server.closeIdleConnections();
       const sockets = options.upgrades.drain(ms);

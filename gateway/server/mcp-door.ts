@@ -2,7 +2,8 @@ import type { Fault } from '../domain/fault.ts';
 import type { Call } from '../pipeline/exchange.ts';
 import { isMcpUrl } from '../pipeline/mcp/address.ts';
 import type { McpRoom } from '../pipeline/mcp/room.ts';
-import type { Reply } from '../pipeline/reply.ts';
+import { CLOSING, type Reply } from '../pipeline/reply.ts';
+import { McpSseDoor } from './mcp-sse-door.ts';
 
 const WELL_KNOWN = '/.well-known/oauth-protected-resource';
 
@@ -11,26 +12,56 @@ export interface McpDoorOptions {
   readonly room: McpRoom;
   readonly exchange: (call: Call, reply: Reply) => Promise<void>;
   readonly turnAway: (call: Call, reply: Reply, fault: Fault) => Promise<void>;
+  /** serve the transport of 2024-11-05 as well, at `/mcp/<server>/sse` */
+  readonly sseLegacy: boolean;
+  readonly keepAliveMs: number;
+  readonly onError: (error: unknown) => void;
 }
 
 /** The MCP plane's part of the data door. */
 export interface McpDoor extends McpDoorOptions {
   /** True for what the plane answers: its endpoints and the metadata that points to them. */
   serves(url: string): boolean;
+  /** The gate is going: streams that are only listened to end now, so that nobody waits for them. */
+  closeListening(): void;
 }
 
 export function openMcpDoor(options: McpDoorOptions): McpDoor {
   const { room } = options;
+  const closing = new AbortController();
+  const exchange = async (call: Call, reply: Reply): Promise<void> => {
+    if (call.arrival.method !== 'GET') return options.exchange(call, reply);
+    await options.exchange(call, listenerOf(reply, closing.signal));
+    if (closing.signal.aborted) reply.end();
+  };
+  const sse = options.sseLegacy ? new McpSseDoor({ ...options, exchange }) : undefined;
   return {
     ...options,
     serves: (url) => isMcpUrl(url) || url.startsWith(WELL_KNOWN),
+    closeListening: () => closing.abort(CLOSING),
     async exchange(call, reply) {
-      const path = call.arrival.url.split('?')[0] as string;
+      const { method, url } = call.arrival;
+      if (sse?.serves(url)) return sse.exchange(call, method === 'GET' ? listenerOf(reply, closing.signal) : reply);
+      const path = url.split('?')[0] as string;
       const known = path.startsWith(WELL_KNOWN) ? room.access.metadata(call.arrival, path) : undefined;
-      if (known === undefined || call.arrival.method !== 'GET') return options.exchange(call, reply);
+      if (known === undefined || method !== 'GET') return exchange(call, reply);
       const body = new TextEncoder().encode(known);
       reply.head(200, { 'content-type': 'application/json', 'content-length': String(body.length) });
       reply.end(body);
     },
+  };
+}
+
+/** The way back to who only listens: for him the gate is gone as soon as it begins to close. */
+function listenerOf(reply: Reply, closing: AbortSignal): Reply {
+  return {
+    gone: AbortSignal.any([reply.gone, closing]),
+    get started() {
+      return reply.started;
+    },
+    head: (status, headers) => reply.head(status, headers),
+    write: (bytes) => reply.write(bytes),
+    end: (bytes) => reply.end(bytes),
+    cut: () => reply.cut(),
   };
 }
