@@ -1,4 +1,5 @@
 import { Fault } from '../../domain/fault.ts';
+import { splice } from '../../domain/json-text.ts';
 import { RPC, RpcFault } from '../../domain/rpc-fault.ts';
 import type { RpcMessage } from '../../ports/mcp-wire.ts';
 import { judgeMessage } from './judge-message.ts';
@@ -6,14 +7,27 @@ import { type Leg, send, watchLeg } from './leg.ts';
 import type { Pending } from './pending-requests.ts';
 import { relayAnswer } from './relay-answer.ts';
 import { seatOf } from './seat.ts';
-import type { Errand } from './visit.ts';
+import type { Errand, Visit } from './visit.ts';
 
-/** A legacy client's answer to a request of its server: judged, and passed on only where that request is waiting for it. */
-export async function passAnswer(errand: Errand, message: RpcMessage): Promise<void> {
-  const { visit, session } = errand;
-  const { room, principalId, gate, trail } = visit;
-  const pending = room.pending.take(principalId, session?.handle ?? '', message.id ?? '', gate.clock.now());
+/** The request of a server that a legacy client's answer is for. Throws an RpcFault where none is waiting for it. */
+export function takePending(
+  { room, principalId, gate }: Visit,
+  handle: string | undefined,
+  answer: RpcMessage,
+): Pending {
+  const pending = room.pending.take(principalId, handle ?? '', answer.id ?? '', gate.clock.now());
   if (!pending) throw new RpcFault(RPC.invalidRequest, 'this answers no request that is waiting here');
+  return pending;
+}
+
+/** A legacy client's answer to a request of its server, which is waiting for it: judged, and passed on. */
+export async function passAnswer(errand: Errand, answering: RpcMessage, pending: Pending): Promise<void> {
+  const { visit } = errand;
+  const { room, trail } = visit;
+  const message =
+    pending.id === undefined || pending.id === answering.id
+      ? answering
+      : room.wire.reread(splice(answering.doc.text, { at: '/id', json: pending.id }), room.limits.request);
   const seat = seatOf(errand);
   const watch = watchLeg(errand);
   const leg: Leg = { errand, seat, request: undefined, era: 'legacy', signal: watch.signal };

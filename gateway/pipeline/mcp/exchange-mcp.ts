@@ -9,6 +9,7 @@ import { refuse } from '../say.ts';
 import { Trail } from '../trail.ts';
 import { addressOf, type McpAddress } from './address.ts';
 import { errandFor } from './errand.ts';
+import { federatedEnd } from './federated-start.ts';
 import { endSession, listen } from './listen.ts';
 import { post } from './post.ts';
 import type { McpRoom } from './room.ts';
@@ -89,6 +90,7 @@ async function streamOrEnd(visit: Visit): Promise<void> {
   const version = arrival.headers['mcp-protocol-version'];
   if (typeof version === 'string' && version >= '2026-07-28')
     throw new Fault('TG_METHOD', 'there are no sessions in this protocol version; send messages by POST');
+  if (visit.address.server === undefined) return federatedEnd(visit);
   const errand = errandFor(visit, undefined, legacySession(visit));
   refuseHalted(visit, errand.principal);
   return arrival.method === 'GET' ? listen(errand) : endSession(errand);

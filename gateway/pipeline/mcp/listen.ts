@@ -31,7 +31,7 @@ export async function listen(errand: Errand): Promise<void> {
 }
 
 /** The end of an agent's work is judged and recorded; it cannot be refused, only followed by a halt. */
-function recordEnd(seat: Seat, errand: Errand): void {
+export function recordEnd(seat: Seat, errand: Errand): void {
   const { point, target } = lifeAction('agent_shutdown', errand);
   seat.trail.record(judge(seat.bench, { point, plane: 'mcp', target, parts: [] }).record);
 }

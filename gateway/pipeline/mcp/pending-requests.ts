@@ -5,6 +5,8 @@ import type { RpcId } from '../../ports/mcp-wire.ts';
 export interface Pending {
   readonly method: string;
   readonly server: string;
+  /** the server's own id of it, where its client knows it by another */
+  readonly id?: RpcId | undefined;
 }
 
 const LIFE_MS = 60 * 60_000;

@@ -1,9 +1,8 @@
 import { Fault } from '../../domain/fault.ts';
 import { asString, isObject, type Json, member } from '../../domain/json.ts';
-import type { McpAnswer } from '../../ports/mcp-server.ts';
 import type { McpEra, RpcMessage } from '../../ports/mcp-wire.ts';
 import type { Definition } from '../../ports/pins.ts';
-import { drop, send } from './leg.ts';
+import { askServer } from './ask-server.ts';
 import { definitionsIn, type ListKind } from './lists.ts';
 import type { Errand } from './visit.ts';
 
@@ -63,42 +62,12 @@ async function ask(
   { method }: Pinned,
   signal: AbortSignal,
 ): Promise<RpcMessage> {
-  const { room, arrival } = errand.visit;
-  const mirrored = Object.keys(arrival.headers).filter((name) => name.startsWith('mcp-param-'));
-  const changes = {
+  const mirrored = Object.keys(errand.visit.arrival.headers).filter((name) => name.startsWith('mcp-param-'));
+  const { response } = await askServer(errand, request, signal, {
     ...Object.fromEntries(mirrored.map((name) => [name, ''])),
-    accept: 'application/json, text/event-stream',
     'mcp-name': '',
     'mcp-method': era === 'modern' ? method : '',
-  };
-  const answer = await send({ errand, signal }, 'POST', new TextEncoder().encode(request), changes);
-  const { id } = room.wire.reread(request, room.limits.request);
-  try {
-    const response = await firstAnswer(errand, answer, id ?? '');
-    if (response?.doc.value['result'] !== undefined) return response;
-  } finally {
-    await drop(answer);
-  }
+  });
+  if (response?.doc.value['result'] !== undefined) return response;
   throw new Fault('TG_UPSTREAM_UNREADABLE', `the MCP server \`${errand.peer.server.name}\` gave no \`${method}\``);
-}
-
-/** The message that answers `id`, out of a JSON body or a stream. */
-async function firstAnswer(errand: Errand, answer: McpAnswer, id: string): Promise<RpcMessage | undefined> {
-  const { room } = errand.visit;
-  const streams = String(answer.headers['content-type'] ?? '').startsWith('text/event-stream');
-  const limit = room.limits.message.bytes;
-  const reader = streams ? room.wire.openEvents(limit) : undefined;
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  for await (const chunk of answer.body) {
-    size += chunk.length;
-    if (size > limit) return undefined;
-    if (!reader) chunks.push(chunk);
-    for (const { data } of reader?.push(chunk) ?? []) {
-      if (data === undefined || data === '') continue;
-      const message = room.wire.reread(data, room.limits.message);
-      if (message.kind === 'response' && message.id === id) return message;
-    }
-  }
-  return reader ? undefined : room.wire.read(Buffer.concat(chunks), room.limits.message);
 }

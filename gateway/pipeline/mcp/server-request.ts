@@ -1,4 +1,5 @@
 import { Fault } from '../../domain/fault.ts';
+import { splice } from '../../domain/json-text.ts';
 import type { RpcMessage } from '../../ports/mcp-wire.ts';
 import { refusalForServer } from './client-answer.ts';
 import { judgeMessage } from './judge-message.ts';
@@ -13,14 +14,16 @@ export async function fromServer(leg: Leg, message: RpcMessage): Promise<RpcMess
   const { visit, session, peer } = errand;
   try {
     const { message: passed } = judgeMessage(seat, message, seat.room.wire.brought, seat.room.limits.message);
-    visit.room.pending.add(
-      visit.principalId,
-      session?.handle ?? '',
-      message.id ?? '',
-      { method: message.method, server: peer.server.name },
-      visit.gate.clock.now(),
-    );
-    return passed;
+    const { room, principalId, gate, address } = visit;
+    const server = peer.server.name;
+    const own = message.id ?? '';
+    // two servers behind the federated endpoint may use the same id
+    const id = address.server === undefined ? JSON.stringify(`${server}/${own}`) : own;
+    const pending = { method: message.method, server, id: own };
+    room.pending.add(principalId, session?.handle ?? '', id, pending, gate.clock.now());
+    return id === own
+      ? passed
+      : room.wire.reread(splice(passed.doc.text, { at: '/id', json: id }), room.limits.message);
   } catch (error) {
     if (!(error instanceof Fault) || error.code !== 'TG_POLICY_DENIED') throw error;
     await answerServer(leg, message, error);
