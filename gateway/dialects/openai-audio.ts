@@ -40,7 +40,8 @@ export const openaiAudio: Dialect = {
   claims: (method, path) => method === 'POST' && ROUTE.test(path),
   upstreamPath: (path) => `/v1${ROUTE.exec(path)?.[1] ?? '/audio/speech'}`,
   unwrap: formEnvelope,
-  isPlainText: (contentType, reading) => !asksForSpeech(reading) && isText(contentType, reading),
+  isPlainText: (contentType, reading) =>
+    !asksForSpeech(reading) && !contentType.startsWith('application/json') && isText(contentType, reading),
   isStream: (contentType, reading) =>
     contentType.startsWith('text/event-stream') ||
     (asksForSpeech(reading) && !contentType.startsWith('application/json')),

@@ -5,6 +5,8 @@ import { type EpochMs, epochMs, type Nano, nano } from '../domain/scalars.ts';
 import { summarize, type Usage } from '../domain/usage.ts';
 import type { DeferredCall } from '../ports/deferrals.ts';
 import type { Deferred } from '../ports/dialect.ts';
+import { accountsOf } from './accounts.ts';
+import { watchBudgets } from './budget-watch.ts';
 import type { ChargeTerms } from './charge.ts';
 import type { Gateway } from './gateway.ts';
 import type { Hold } from './reserve.ts';
@@ -54,6 +56,7 @@ export async function defer(
     trail.note('the call could not be kept open; the hold is the charge');
     return false;
   }
+  trail.note(`its usage comes later; $${nanoToUsd(hold.amount)} is held until ${new Date(until).toISOString()}`);
   try {
     await gate.ledger.renew(trail.id, leaseOf(later));
   } catch (error) {
@@ -90,7 +93,10 @@ export async function settleDeferred(gate: Gateway, later: DeferredCall, settled
     if (gate.deferrals.find(later.object)?.settled !== false) return undefined;
     const total = settled.cost?.total ?? nano(0n);
     const wanted = settled.exact || total > later.hold ? total : later.hold;
-    const { charged } = await gate.ledger.settle(later.call, wanted, []);
+    const accounts = accountsOf(gate.budgets, later.principal, later.at, { model: later.model });
+    const balances = await gate.ledger.balances(accounts);
+    const { charged } = await gate.ledger.settle(later.call, wanted, accounts);
+    watchBudgets(gate, { amount: later.hold, accounts, balances }, charged);
     const receipt = receiptOf(gate, later, settled, charged);
     await gate.spool.append(receipt);
     sealed = true;

@@ -92,7 +92,7 @@ async function known(gate: Gateway, trail: Trail, route: Claim, dialect: Dialect
   });
   const model = modelOf(reading, route.destination.prices);
   const requestHash = digestOf(call.body);
-  const ticket = enter(gate, trail, space, principal, model, call.arrival, requestHash);
+  const ticket = enter(gate, trail, space, principal, model, call.arrival, requestHash, reading.bound.free);
   // a run that has a name is not looked for by its words
   const told = principal.run.assurance === 'inferred' ? conversation : { ...conversation, messages: [] };
   return { caller, reading, envelope, model, principal, space, conversation: told, requestHash, ticket };
@@ -173,7 +173,7 @@ async function governed(
     trail.ending = outcome.ending;
     const charged = await settle(gate, trail, hold, terms, outcome);
     noteCauses(gate, trail, { space, run: principal.run.id }, carried, outcome, charged);
-    remember(gate, { ...turn, space, run: principal.run.id }, outcome, charged);
+    if (!carried.bound.free) remember(gate, { ...turn, space, run: principal.run.id }, outcome, charged);
   }
 }
 
@@ -230,6 +230,7 @@ export function enter(
   model: ModelRef,
   arrival: Arrival,
   requestHash: Digest,
+  free = false,
 ): StepTicket {
   trail.principal = principal;
   for (const conflict of principal.conflicts) gate.metrics.identityConflict(conflict.split('=')[0] as string);
@@ -242,6 +243,8 @@ export function enter(
       message: `tollgate halted this ${stopped}; nothing more is carried for it until an operator lifts the halt`,
     });
   }
+  // what only counts is no turn of the model: the run does not grow by it
+  if (free) return { step: 0, attempt: 1, first: gate.runs.facts(space, principal.run.id, trail.at).steps === 0 };
   const retries = Number(arrival.headers['x-stainless-retry-count'] ?? 0);
   const ticket = gate.runs.enter(space, principal.run.id, trail.at, requestHash, retries > 0);
   const { spawn } = principal;

@@ -131,6 +131,23 @@ describe('counting tokens', () => {
     ]);
   });
 
+  it('is no step of its run', async () => {
+    await open((request, response) =>
+      json(
+        response,
+        200,
+        request.url.endsWith('count_tokens') ? { input_tokens: 14 } : message([{ type: 'text', text: 'hi' }]),
+      ),
+    );
+    const { max_tokens: _, ...body } = params('how long am I?');
+    await anthropic().messages.countTokens(body);
+    await anthropic().messages.create(params('how long am I?'));
+    await anthropic().messages.countTokens(body);
+    const calls = await gate.sealed(3);
+    expect(calls.map(({ step }) => step)).toEqual([0, 1, 0]);
+    expect(calls.map(({ actions }) => actions[0]?.point)).toEqual(['agent_startup', 'agent_startup', 'input']);
+  });
+
   it('is refused where the message would be', async () => {
     const policy = `policy: tollgate/v1\nname: t\ndefault: allow\nrules:\n  - id: no-cats\n    at: input\n    when: text.contains('cat')\n    verdict: deny\n    reason: cats\n`;
     await open((_request, response) => json(response, 200, { input_tokens: 14 }), { policy });

@@ -78,6 +78,7 @@ class House {
       log: nothing,
       judge: { digest: DIGEST },
       cashier: { digest: DIGEST },
+      budgets: [],
     } as unknown as Gateway;
   }
 
