@@ -40,30 +40,58 @@ function splicesFor(body: JsonObject, known: (id: string) => boolean): Splice[] 
   return [{ at: '/type', json: '"response.output_item.done"' }];
 }
 
+/** Only these are told otherwise on a response stream. */
+const TRANSLATED = /"(?:response\.done|conversation\.item\.[a-z]+)"/;
+const ITEM_ADDED = '"response.output_item.added"';
+
+/** A piece of sound, known by how it begins: most messages are, and nothing in them is read. Quotes inside a JSON string are escaped. */
+const PIECE_OF_SOUND = /^\{[^{}]*"type":\s*"response\.(?:output_)?audio\.delta"/;
+const ITEM_ID = /"item_id":\s*"([^"\\]+)"/;
+const HEAD = 512;
+
 /** Reads one response of a realtime socket, the repetitions of its items in the conversation included. */
 export class RealtimeReader extends ResponseSocketReader {
   readonly #sounding = new WeakSet<Frame>();
+  /** item → the lanes of what is said of it */
+  readonly #lanes: Map<string, readonly string[]>;
 
   constructor(reading: Reading, eventId: () => string) {
-    const begun = new Set<string>();
-    let response = '';
+    const lanes = new Map<string, readonly string[]>();
     super(reading, {
       read(message) {
-        const body = JSON.parse(message) as JsonObject;
-        response = asString(body['response_id']) ?? asString(member(body['response'], 'id')) ?? response;
-        const splices = splicesFor(body, (id) => begun.has(id));
-        if (asString(body['type']) === 'response.output_item.added')
-          begun.add(asString(member(body['item'], 'id')) ?? '');
+        if (!TRANSLATED.test(message)) return message;
+        const splices = splicesFor(JSON.parse(message) as JsonObject, (id) => lanes.has(id));
         return splices.length === 0 ? message : spliceAll(message, splices);
       },
-      write: (message, original) => restored(message, JSON.parse(original) as JsonObject, response, eventId),
+      write: (message, original) => restored(message, JSON.parse(original) as JsonObject, eventId),
     });
+    this.#lanes = lanes;
   }
 
   override push(chunk: Uint8Array): Frame[] {
+    const sound = this.#pieceOfSound(chunk);
+    if (sound) return [sound];
     const frames = super.push(chunk);
-    for (const frame of frames) if (frame.texts.length > 0 && sounds(chunk)) this.#sounding.add(frame);
+    for (const frame of frames) {
+      if (frame.texts.length > 0 && SOUND.test(textOf(chunk))) this.#sounding.add(frame);
+      if (frame.lanes.length > 1) this.#learn(chunk, frame);
+    }
     return frames;
+  }
+
+  /** The frame of a piece of sound: it keeps its place behind what is held of its item. */
+  #pieceOfSound(chunk: Uint8Array): Frame | undefined {
+    const head = textOf(chunk.subarray(0, HEAD));
+    if (!PIECE_OF_SOUND.test(head)) return undefined;
+    const lanes = this.#lanes.get(ITEM_ID.exec(head)?.[1] ?? '');
+    return lanes && { ...SOUND_FRAME, bytes: chunk, lanes };
+  }
+
+  #learn(chunk: Uint8Array, frame: Frame): void {
+    const text = textOf(chunk);
+    if (!text.includes(ITEM_ADDED)) return;
+    const id = asString(member(member(JSON.parse(text) as Json, 'item'), 'id'));
+    if (id !== undefined) this.#lanes.set(id, frame.lanes.slice(-1));
   }
 
   /** Throws a RangeError where written words are to change and a sound says them too. */
@@ -74,16 +102,27 @@ export class RealtimeReader extends ResponseSocketReader {
   }
 }
 
+const textOf = (bytes: Uint8Array): string => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString();
+
+/** A message whose words a sound says as well. */
 const SOUND = /"response\.(?:output_)?audio_transcript\.|"type":\s*"(?:output_)?audio"/;
 
-/** True for a message whose words a sound says as well. */
-const sounds = (message: Uint8Array): boolean => SOUND.test(Buffer.from(message).toString());
+const SOUND_FRAME: Omit<Frame, 'bytes' | 'lanes'> = {
+  hidden: false,
+  texts: [],
+  closes: [],
+  slots: [],
+  completes: [],
+  finish: false,
+  ping: false,
+};
 
 /** An edited event under its own name again, or an event of ours with what the socket's others have. */
-function restored(message: string, original: JsonObject, response: string, eventId: () => string): string {
+function restored(message: string, original: JsonObject, eventId: () => string): string {
   const edited = JSON.parse(message) as JsonObject;
   const own = edited['event_id'] !== undefined && edited['event_id'] === original['event_id'];
-  if (!own) return JSON.stringify({ event_id: eventId(), response_id: response, ...asPart(edited) });
+  const response_id = original['response_id'] ?? member(original['response'], 'id') ?? null;
+  if (!own) return JSON.stringify({ event_id: eventId(), response_id, ...asPart(edited) });
   const splices: Splice[] = [];
   if (edited['type'] !== original['type'])
     splices.push({ at: '/type', json: JSON.stringify(original['type'] ?? null) });

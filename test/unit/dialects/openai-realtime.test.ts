@@ -254,3 +254,38 @@ describe('what a realtime response will read', () => {
     expect(heard.kind === 'context' && heard.body.reading.results[0]?.tool).toBe('shell');
   });
 });
+
+describe('pieces of sound', () => {
+  it('keep their place behind words that are held, whatever their spelling', () => {
+    const session = open();
+    const asked = hear(session, { type: 'response.create' });
+    if (asked.kind !== 'call') throw new Error('a response was asked for');
+    const reader = session.openReader(asked.body.reading, '');
+    const events = spokenAnswer('r', ['hi']);
+    const lanes = events.map((event) => reader.push(bytes(event))[0]?.lanes);
+    const at = events.findIndex(({ type }) => type === 'response.output_audio.delta');
+    const words = events.findIndex(({ type }) => type === 'response.output_audio_transcript.delta');
+    expect(lanes[at]).toEqual(lanes[words]);
+    const { type, ...rest } = events[at] as Event;
+    for (const spelling of [
+      JSON.stringify({ ...rest, type }),
+      JSON.stringify({ type, ...rest }, null, 2),
+      JSON.stringify({ note: '{}', ...rest, type }),
+      JSON.stringify({ ...rest, type: 'response.audio.delta' }),
+    ]) {
+      const [frame] = reader.push(Buffer.from(spelling));
+      expect(frame?.lanes).toEqual(lanes[words]);
+      expect(Buffer.from(frame?.bytes ?? []).toString()).toBe(spelling);
+    }
+  });
+
+  it('are not taken for what only quotes one', () => {
+    const session = open();
+    const asked = hear(session, { type: 'response.create' });
+    if (asked.kind !== 'call') throw new Error('a response was asked for');
+    const reader = session.openReader(asked.body.reading, '');
+    const events = functionCall('r', 'say', '{"type":"response.output_audio.delta","item_id":"item_r"}');
+    const slots = events.flatMap((event) => reader.push(bytes(event)).map((frame) => [event.type, frame.slots.length]));
+    expect(slots.filter(([, n]) => n === 0).map(([type]) => type)).toEqual(['response.created']);
+  });
+});
