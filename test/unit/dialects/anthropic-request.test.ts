@@ -36,6 +36,32 @@ describe('claims', () => {
   });
 });
 
+describe('questions about batches', () => {
+  const at = (more = '') => `/v1/messages/batches/msgbatch_1${more}`;
+  it.each([
+    ['GET', '/messages/batches', { upstreamPath: '/v1/messages/batches', reply: 'status' }],
+    ['GET', at(), { upstreamPath: at(), object: 'msgbatch_1', reply: 'status' }],
+    ['GET', at('/results'), { upstreamPath: at('/results'), object: 'msgbatch_1', reply: 'lines' }],
+    ['POST', at('/cancel'), { upstreamPath: at('/cancel'), object: 'msgbatch_1', reply: 'status' }],
+    ['DELETE', at(), { upstreamPath: at(), object: 'msgbatch_1', reply: 'other' }],
+    ['POST', at(), undefined],
+    ['GET', at('/cancel'), undefined],
+    ['GET', '/v1/messages/batches/..%2f..%2ffiles', undefined],
+    ['GET', '/v1/messages', undefined],
+  ])('%s %s: %o', (method, path, route) => {
+    expect(anthropicMessages.follow?.(method, path)).toEqual(route);
+  });
+
+  it('have links to results that lead through the gate, in one state and in a list', () => {
+    const batch = { id: 'b1', type: 'message_batch', results_url: 'https://provider.test/v1/x/results?beta=true' };
+    const links = (value: Json) => anthropicMessages.readStatus?.({ text: '', value })?.edits;
+    const json = '"/v1/messages/batches/b1/results?beta=true"';
+    expect(links(batch)).toEqual([{ at: '/results_url', json }]);
+    expect(links({ data: [batch, { ...batch, results_url: null }] })).toEqual([{ at: '/data/0/results_url', json }]);
+    expect(() => links({ id: 'x' })).toThrow('no message batch');
+  });
+});
+
 describe('a request that the gate cannot rely on is refused by field', () => {
   const messages = (...list: Json[]): JsonObject => ({ ...REQUEST, messages: list });
   it.each<[string, Json]>([

@@ -26,6 +26,7 @@ describe('routes', () => {
     ['POST', '/responses', '/v1/responses'],
     ['POST', '/v1/v1/responses', '/v1/responses'],
     ['POST', '/v1/responses/compact', '/v1/responses/compact'],
+    ['POST', '/responses/input_tokens', '/v1/responses/input_tokens'],
   ])('%s %s is asked for at %s', (method, path, upstream) => {
     expect(openaiResponses.claims(method, path)).toBe(true);
     expect(openaiResponses.upstreamPath(path)).toBe(upstream);
@@ -34,10 +35,37 @@ describe('routes', () => {
   it.each([
     ['GET', '/v1/responses/resp_1'],
     ['POST', '/v1/responses/resp_1/cancel'],
-    ['POST', '/v1/responses/input_tokens'],
     ['POST', '/v1/chat/completions'],
-  ])('%s %s is somebody else’s', (method, path) => {
+  ])('%s %s is no request for a response', (method, path) => {
     expect(openaiResponses.claims(method, path)).toBe(false);
+  });
+
+  it.each([
+    ['GET', '/responses/resp_1', { upstreamPath: '/v1/responses/resp_1', object: 'resp_1', reply: 'answer' }],
+    [
+      'POST',
+      '/v1/responses/resp_1/cancel',
+      { upstreamPath: '/v1/responses/resp_1/cancel', object: 'resp_1', reply: 'answer' },
+    ],
+    ['DELETE', '/v1/responses/resp_1', { upstreamPath: '/v1/responses/resp_1', object: 'resp_1', reply: 'other' }],
+    ['GET', '/v1/responses/resp_1/input_items', undefined],
+    ['PATCH', '/v1/responses/resp_1', undefined],
+    ['GET', '/v1/responses/..%2ffiles', undefined],
+    ['GET', '/v1/responses', undefined],
+  ])('%s %s asks about what was begun before: %o', (method, path, route) => {
+    expect(openaiResponses.follow?.(method, path)).toEqual(route);
+  });
+
+  it('counts the tokens of a request free of charge', () => {
+    const text = JSON.stringify({ model: 'gpt-5', input: 'hello', max_output_tokens: 100 });
+    const counted = openaiResponses.read(parseStrict(text), text.length, {}, '/v1/responses/input_tokens');
+    expect(counted).toMatchObject({ stream: false, bound: { free: true, outputCap: 0 }, input: { text: 'hello' } });
+    const reply = openaiResponses.readReply(
+      parseStrict('{"object":"response.input_tokens","input_tokens":7}'),
+      counted,
+    );
+    expect(reply.usage).toEqual({ entries: [], certainty: 'exact' });
+    expect(() => openaiResponses.readReply(parseStrict('{"output":[]}'), counted)).toThrow('input_tokens');
   });
 });
 
