@@ -2,6 +2,8 @@ import { dirname, resolve } from 'node:path';
 import type { z } from 'zod';
 import { nearest } from '../domain/nearest.ts';
 import { type Path, type Problem, problemText, readSource, type Source } from '../domain/source.ts';
+import { nameProblems } from '../pipeline/trust/federated-names.ts';
+import { federatedServers } from './federated-servers.ts';
 import { isLoopback } from './loopback.ts';
 import { type Config, configSchema } from './schema.ts';
 
@@ -144,5 +146,7 @@ function contradictions(source: Source, config: Config): Problem[] {
         ),
       );
   }
+  for (const { path, message } of config.mcp ? nameProblems(federatedServers(config.mcp)) : [])
+    problems.push(source.problem(['mcp', 'servers', ...path], message));
   return problems;
 }

@@ -16,7 +16,7 @@ const claim = (definition: Json, { name, absent }: (typeof CLAIMS)[number]): boo
 };
 
 /** Claims that ask for more trust than the approved definition did, and promises that were taken back; both are reasons to look again. */
-export function changedClaims(
+function changedClaims(
   before: Json,
   after: Json,
 ): { readonly safer: readonly string[]; readonly weaker: readonly string[] } {
