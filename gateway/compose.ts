@@ -3,10 +3,10 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { OpenSpool } from './audit/file-spool.ts';
 import { scanOpen } from './audit/recovery.ts';
-import { type Shipper, startShipper } from './audit/shipper.ts';
 import { sinks as sinkKinds } from './audit/sinks/_all.ts';
 import { openSpool } from './audit/spool.ts';
 import { openMcp } from './compose-mcp.ts';
+import { startShippers } from './compose-shippers.ts';
 import { unpricedDeployments } from './config/deployments.ts';
 import { budgetsOf, destinationsOf, ratesOf } from './config/gate-terms.ts';
 import { limitsOf } from './config/limits-of.ts';
@@ -15,7 +15,6 @@ import { remoteTermsOf } from './config/remote-terms.ts';
 import { detectors as allDetectors } from './detectors/_all.ts';
 import { knownRemotes, openRemotes, remoteProblems } from './detectors/remote/open-remotes.ts';
 import { dialects as allDialects } from './dialects/_all.ts';
-import type { JsonObject } from './domain/json.ts';
 import type { SourceFile } from './domain/source.ts';
 import { createIdentity } from './identity/identity.ts';
 import { Opened } from './opened.ts';
@@ -185,22 +184,31 @@ async function open(
     noses: openNoses(opened, config, gate),
     recovered,
     scrape: () => metrics.scrape(),
-    unready() {
-      const healthy = spool.healthy();
-      metrics.spoolHealthy(healthy);
-      return [
-        ...(healthy ? [] : ['the record cannot be written']),
-        ...(store.healthy() ? [] : ['the store cannot be written']),
-      ];
-    },
+    unready: () => unreadyWhy(spool, store, metrics),
     reload(next) {
-      const swapped = { judge: judgeOf(next.policies, remotesOf(config)), cashier: cashierOf(next.prices) };
-      const lost = configProblems(config, swapped.cashier);
-      if (lost.length > 0) throw new Error(lost.map((p) => `${config.file}: ${p}`).join('\n'));
-      gate = Object.freeze({ ...gate, ...swapped });
+      gate = reloaded(config, gate, next);
+      mcp?.listeners.changed(undefined, 'tool');
+      mcp?.listeners.changed(undefined, 'prompt');
     },
     close: () => opened.close(),
   };
+}
+
+function unreadyWhy(spool: OpenSpool, store: EmbeddedStore, metrics: Gateway['metrics']): string[] {
+  const healthy = spool.healthy();
+  metrics.spoolHealthy(healthy);
+  return [
+    ...(healthy ? [] : ['the record cannot be written']),
+    ...(store.healthy() ? [] : ['the store cannot be written']),
+  ];
+}
+
+/** The gate with new rules and prices. Throws what is wrong with them. */
+function reloaded(config: LoadedConfig, gate: Gateway, next: Sources): Gateway {
+  const swapped = { judge: judgeOf(next.policies, remotesOf(config)), cashier: cashierOf(next.prices) };
+  const lost = configProblems(config, swapped.cashier);
+  if (lost.length > 0) throw new Error(lost.map((p) => `${config.file}: ${p}`).join('\n'));
+  return Object.freeze({ ...gate, ...swapped });
 }
 
 /** The detectors that look at texts, those of others included. */
@@ -266,33 +274,13 @@ async function openShared(
     runs,
     idFile: join(state, 'gateway-id'),
     timeoutMs: store.timeout_ms,
+    replicas: store.replicas,
     allowance: store.allowance_usd,
     onAllowance: (amount) => metrics.allowance(amount),
     onHealth: (up) => metrics.sharedStore(up),
   });
   opened.add(() => shared.close());
   return shared;
-}
-
-async function startShippers(
-  opened: Opened,
-  config: LoadedConfig,
-  spool: OpenSpool,
-  metrics: Gateway['metrics'],
-  log: Log,
-): Promise<void> {
-  const sinks = config.sinks.map((options) => {
-    const kind = sinkKinds.find((k) => k.type === options.type) as (typeof sinkKinds)[number];
-    return kind.open(options as JsonObject, { stdout: process.stdout });
-  });
-  const twice = sinks.find((sink, i) => sinks.findIndex((other) => other.name === sink.name) !== i);
-  if (twice) throw new Error(`${config.file}: two sinks are called \`${twice.name}\`; give one a \`name\``);
-  const shippers: Shipper[] = [];
-  opened.add(() => Promise.all(shippers.map((shipper) => shipper.stop())));
-  for (const sink of sinks)
-    shippers.push(
-      await startShipper({ spool, sink, cursorFile: join(config.state, `cursor-${sink.name}.json`), metrics, log }),
-    );
 }
 
 /** Keys and halts that gateways share, for commands beside them; undefined where the configuration has no shared store. */

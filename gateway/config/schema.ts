@@ -135,6 +135,8 @@ const store = z.strictObject({
   redis: redisUrl,
   /** the longest a budgeted call waits for it */
   timeout_ms: z.int().min(10).max(60_000).default(1_000),
+  /** how many replicas must have a hold or charge before it counts: a failover then loses none */
+  replicas: z.int().min(0).max(16).default(0),
   /** what each gateway may spend while it is away; 0: budgeted calls are refused then */
   allowance_usd: allowance,
 });

@@ -18,6 +18,8 @@ export interface LinkOptions {
   readonly clock: Clock;
   /** the longest a question may take, reconnecting included */
   readonly timeoutMs: number;
+  /** how many replicas must have what a lasting script wrote before it counts as done; default 0 */
+  readonly replicas?: number | undefined;
   readonly onError?: ((error: unknown) => void) | undefined;
   /** told at each change, and at the first answer */
   readonly onHealth?: ((up: boolean) => void) | undefined;
@@ -34,6 +36,7 @@ export class Link {
   readonly client: Redis | Cluster;
   readonly #clock: Clock;
   readonly #timeoutMs: number;
+  readonly #replicas: number;
   readonly #onHealth: (up: boolean) => void;
   readonly #back = new Set<() => void>();
   #stalled = false;
@@ -44,10 +47,11 @@ export class Link {
   /** questions sent, for the bench */
   asked = 0;
 
-  constructor(client: Redis | Cluster, { clock, timeoutMs, onError, onHealth }: LinkOptions) {
+  constructor(client: Redis | Cluster, { clock, timeoutMs, replicas = 0, onError, onHealth }: LinkOptions) {
     this.client = client;
     this.#clock = clock;
     this.#timeoutMs = timeoutMs;
+    this.#replicas = replicas;
     this.#onHealth = (up) => onHealth?.(up);
     client.on('error', (error: unknown) => {
       if (!this.#told) onError?.(error);
@@ -84,6 +88,31 @@ export class Link {
     });
   }
 
+  /** Like `run`, and done only once so many replicas have it: a failover then loses none of it. One round trip. Throws Unreachable. */
+  async runLasting(script: Script, keys: readonly string[], args: readonly (string | number)[]): Promise<unknown> {
+    if (this.#replicas === 0 || this.client instanceof Cluster) return this.run(script, keys, args);
+    const { client } = this;
+    return this.ask(async () => {
+      const answer = client.evalsha(script.sha, keys.length, ...keys, ...args);
+      const waited = client.wait(this.#replicas, this.#timeoutMs).catch(() => 0);
+      let reply: unknown;
+      try {
+        reply = await answer;
+      } catch (error) {
+        if (!isReply(error) || !error.message.startsWith('NOSCRIPT')) throw error;
+        this.asked += 1;
+        reply = await client.eval(script.text, keys.length, ...keys, ...args);
+        return this.#acknowledged(reply, await client.wait(this.#replicas, this.#timeoutMs));
+      }
+      return this.#acknowledged(reply, await waited);
+    });
+  }
+
+  #acknowledged(reply: unknown, replicas: number): unknown {
+    if (replicas >= this.#replicas) return reply;
+    throw new Unreachable(`only ${replicas} of ${this.#replicas} replicas have it`, true);
+  }
+
   /** Asks within the time there is. `question` must be idempotent. Throws Unreachable. */
   async ask<T>(question: () => Promise<T>): Promise<T> {
     const until = this.#clock.ticks() + this.#timeoutMs;
@@ -100,6 +129,7 @@ export class Link {
       try {
         return await this.#inTime(question(), until);
       } catch (error) {
+        if (error instanceof Unreachable) throw error;
         if (isReply(error) && !isPassing(error)) throw new Unreachable(`redis refused: ${error.message}`, true, error);
         if (this.#clock.ticks() >= until) {
           this.#stall();

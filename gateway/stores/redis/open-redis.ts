@@ -26,6 +26,8 @@ export interface RedisOptions {
   readonly runs: Runs;
   /** the longest a question may take; default 1,000 */
   readonly timeoutMs?: number;
+  /** how many replicas must have a hold or charge before it counts; default 0, a failover may then lose the last ones */
+  readonly replicas?: number;
   /** how long closed holds and ended windows are kept; default one day */
   readonly keepMs?: number;
   /** what this gateway may spend while Redis is away; default nothing */
@@ -119,17 +121,19 @@ export async function openRedisDesk(
 
 async function open(
   url: string,
-  { clock, log, onHealth }: Pick<RedisOptions, 'clock' | 'log' | 'onHealth'>,
+  { clock, log, onHealth, replicas = 0 }: Pick<RedisOptions, 'clock' | 'log' | 'onHealth' | 'replicas'>,
   timeoutMs: number,
 ): Promise<Link> {
   const onError = (error: unknown): void =>
     log.warn({ error: messageOf(error) }, 'the connection to redis has a problem');
   const first = connect(url, timeoutMs);
-  const link = new Link(first, { clock, timeoutMs, onError, onHealth });
+  const link = new Link(first, { clock, timeoutMs, replicas, onError, onHealth });
   try {
     await first.connect();
     const server = await link.ask(() => first.info('server'));
     if (!/^redis_mode:cluster/m.test(server)) return link;
+    if (replicas > 0)
+      throw new Error('`store.replicas` is for one server with replicas, and this is a cluster: leave it out');
     await link.close();
     const cluster = connectCluster(url, timeoutMs);
     const clustered = new Link(cluster, { clock, timeoutMs, onError, onHealth });

@@ -135,7 +135,7 @@ export class TenantBook {
   #run(script: Script, keys: readonly string[], args: readonly (string | number)[]): Promise<unknown> {
     const { time, clock, keepMs } = this.#options;
     const now = time === 'server' ? '' : wholeMs('now', clock.now());
-    return this.#link.run(script, keys, [this.place.prefix, now, keepMs, ...args]);
+    return this.#link.runLasting(script, keys, [this.place.prefix, now, keepMs, ...args]);
   }
 }
 
