@@ -2,8 +2,10 @@ import type { Point } from '../../domain/action.ts';
 import { DYN, typeName } from './cel-type.ts';
 import { Broken, OUT_OF_STEPS, type Value } from './cel-value.ts';
 import { compileNode } from './compile-node.ts';
-import { type Ast, ConditionFault, firstOffset, parseCondition } from './condition-ast.ts';
+import { type Ast, firstOffset } from './condition-ast.ts';
+import { ConditionFault } from './condition-fault.ts';
 import type { EvalContext } from './eval-context.ts';
+import { parseCondition } from './parse-condition.ts';
 import type { CelNode, Scope } from './scope.ts';
 
 /** A condition that was parsed, checked and compiled. */

@@ -2,7 +2,8 @@ import { canonical } from '../../../gateway/domain/canonical.ts';
 import { isArray, isObject, type Json } from '../../../gateway/domain/json.ts';
 import { readSource, type SourceFile } from '../../../gateway/domain/source.ts';
 import { checkPolicy } from '../../../gateway/policy/check-policy.ts';
-import { ConditionFault, parseCondition } from '../../../gateway/policy/condition/condition-ast.ts';
+import { ConditionFault } from '../../../gateway/policy/condition/condition-fault.ts';
+import { parseCondition } from '../../../gateway/policy/condition/parse-condition.ts';
 import type { KnownDetector } from '../../../gateway/policy/known-detectors.ts';
 
 /** One text with one character other than it was. */
@@ -32,6 +33,33 @@ export function mutants(text: string): Mutant[] {
       }
     }
     offset += line.length + 1;
+  }
+  return found;
+}
+
+const PRINTABLE = Array.from({ length: 95 }, (_, i) => String.fromCharCode(32 + i));
+
+/** Further mutants by one slip of the hand: a character typed too much or in the other case, two that changed places, any other in its place. */
+export function slips(text: string): Mutant[] {
+  const found: Mutant[] = [];
+  let offset = 0;
+  for (const [i, line] of text.split('\n').entries()) {
+    const at = offset;
+    offset += line.length + 1;
+    if (FOR_PEOPLE.test(line)) continue;
+    for (let c = 0; c < line.length; c += 1) {
+      const [here, next] = [line.charAt(c), line.charAt(c + 1)];
+      const put = (by: string, length = 1): void => {
+        const what = `${line.slice(Math.max(0, c - 12), c)}[${line.slice(c, c + length)}→${by}]${line.slice(c + length, c + 12)}`;
+        found.push({ line: i + 1, what, text: text.slice(0, at + c) + by + text.slice(at + c + length) });
+      };
+      put(here + here);
+      put(otherThan(here) + here);
+      const flipped = here === here.toUpperCase() ? here.toLowerCase() : here.toUpperCase();
+      if (flipped !== here) put(flipped);
+      if (next !== '' && next !== here) put(next + here, 2);
+      for (const by of PRINTABLE) if (by !== here) put(by);
+    }
   }
   return found;
 }
