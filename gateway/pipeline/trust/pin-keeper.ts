@@ -5,6 +5,7 @@ import type { Detector } from '../../ports/detector.ts';
 import type { Log } from '../../ports/log.ts';
 import type { PinKey, PinLock, PinStore, Shown } from '../../ports/pin-store.ts';
 import type { Definition, ListSeen, PinKind, Pins, Standing } from '../../ports/pins.ts';
+import { heartbeat } from '../heartbeat.ts';
 import { approvalId, keyOf } from './approval-id.ts';
 import { DefinitionTexts, type HashedText, MAX_TEXT } from './definition-texts.ts';
 import { PinBook } from './pin-book.ts';
@@ -13,6 +14,7 @@ import { whyChanged } from './why-changed.ts';
 
 /** A server may show this many of one kind; what is beyond waits and cannot be approved. */
 const MAX_SHOWN = 5_000;
+const WATCH_MS = 1_000;
 
 export interface PinKeeperParts {
   readonly lock: PinLock;
@@ -99,6 +101,22 @@ export class PinKeeper implements Pins {
   onChange(listener: (server: string, kind: PinKind) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
+  }
+
+  /** Looks every second whether somebody approved something, so that listeners hear of it while nobody calls. Returns how to stop. */
+  watch(): () => void {
+    let reachable = true;
+    return heartbeat(WATCH_MS, () => {
+      try {
+        this.#refresh();
+        reachable = true;
+      } catch (error) {
+        const why = error instanceof Error ? error.message : 'unknown';
+        if (reachable)
+          this.#parts.log.error({ error: why }, 'approved definitions cannot be read; calls are denied until they can');
+        reachable = false;
+      }
+    });
   }
 
   /** Somebody approved, revoked or edited the lock file: every standing is found anew. */

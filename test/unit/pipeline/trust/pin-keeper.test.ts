@@ -1,6 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import fc from 'fast-check';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Json } from '../../../../gateway/domain/json.ts';
 import type { Standing } from '../../../../gateway/ports/pins.ts';
 import { Bench, defined, tool } from './_keeping.ts';
@@ -107,6 +107,26 @@ describe('a store that does not answer', () => {
     bench.opened.close();
     await expect(keeper.standing('git', 'tool', 'push')).rejects.toMatchObject({ code: 'TG_PINS_UNAVAILABLE' });
     await expect(bench.list(keeper, 'git', [tool('pull')])).rejects.toMatchObject({ code: 'TG_PINS_UNAVAILABLE' });
+    Object.assign(bench, { opened: { close: () => undefined } });
+  });
+});
+
+describe('while nobody calls', () => {
+  it('listeners hear of an approval, and of nothing once they stopped', async () => {
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+    const keeper = bench.keeper('locked');
+    await bench.list(keeper, 'git', [tool('push')]);
+    const told: string[] = [];
+    keeper.onChange((server) => told.push(server));
+    const stop = keeper.watch();
+    bench.approve('git', 'push');
+    vi.advanceTimersByTime(1_000);
+    expect(told).toEqual(['git']);
+    bench.opened.close();
+    vi.advanceTimersByTime(3_000);
+    expect(bench.logged.filter(({ message }) => message.includes('cannot be read'))).toHaveLength(1);
+    stop();
+    vi.useRealTimers();
     Object.assign(bench, { opened: { close: () => undefined } });
   });
 });
