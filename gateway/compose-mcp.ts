@@ -1,4 +1,5 @@
 import { resolve } from 'node:path';
+import { federatedServers } from './config/federated-servers.ts';
 import type { LoadedConfig } from './config/load.ts';
 import { isLoopback } from './config/loopback.ts';
 import type { McpConfig, McpServerConfig } from './config/mcp-schema.ts';
@@ -11,10 +12,11 @@ import { sealSecrets } from './identity/seal-secrets.ts';
 import { createSealer } from './identity/sealed-handle.ts';
 import type { Gateway } from './pipeline/gateway.ts';
 import { IdleRuns } from './pipeline/mcp/idle-runs.ts';
+import { ListListeners } from './pipeline/mcp/list-listeners.ts';
 import { PendingRequests } from './pipeline/mcp/pending-requests.ts';
 import type { McpLimits, McpPeer, McpRoom } from './pipeline/mcp/room.ts';
 import { UnansweredCalls } from './pipeline/mcp/unanswered-calls.ts';
-import { createNames, nameProblems } from './pipeline/trust/federated-names.ts';
+import { createNames } from './pipeline/trust/federated-names.ts';
 import { Flights } from './pipeline/trust/flights.ts';
 import { PinKeeper } from './pipeline/trust/pin-keeper.ts';
 import type { McpServer } from './ports/mcp-server.ts';
@@ -44,11 +46,6 @@ export function openMcp(
   parts: Parts,
   opened: { add(close: () => unknown): void },
 ): McpRoom {
-  const problems = nameProblems(namesOf(mcp));
-  if (problems.length > 0)
-    throw new Error(
-      problems.map(({ path, message }) => `${config.file}: mcp.servers.${path.join('.')}: ${message}`).join('\n'),
-    );
   const upstream = openUpstream({
     headersTimeoutMs: config.limits.headers_timeout_s * 1000,
     // a stream of notifications may be silent for as long as nothing happens
@@ -62,37 +59,34 @@ export function openMcp(
     opened.add(() => open.close());
     peers.set(name, { server: open, federated: server.federated });
   }
+  const pins = new PinKeeper({
+    lock: new FilePinLock(resolve(config.folder, mcp.pins.file), parts.clock),
+    store: parts.pins,
+    detectors: detectors.filter(({ name }) => name === 'injection'),
+    mode: mcp.pins.mode,
+    maxAgeMs: mcp.pins.max_age_s * 1000,
+    clock: parts.clock,
+    log: parts.log,
+    note: (name, detail) => event(parts, name, detail),
+  });
+  const listeners = new ListListeners();
+  opened.add(pins.watch());
+  opened.add(pins.onChange((server, kind) => listeners.changed(server, kind)));
   return Object.freeze({
     wire: mcpWire,
     peers,
-    names: createNames(namesOf(mcp)),
-    pins: new PinKeeper({
-      lock: new FilePinLock(resolve(config.folder, mcp.pins.file), parts.clock),
-      store: parts.pins,
-      detectors: detectors.filter(({ name }) => name === 'injection'),
-      mode: mcp.pins.mode,
-      maxAgeMs: mcp.pins.max_age_s * 1000,
-      clock: parts.clock,
-      log: parts.log,
-      note: (name, detail) => event(parts, name, detail),
-    }),
+    names: createNames(federatedServers(mcp)),
+    pins,
     refreshes: new Flights(),
     sealer: createSealer(sealSecrets(mcp.seal_keys, config.state)),
     access: openAccess(config, mcp, parts),
     pending: new PendingRequests(),
+    listeners,
     unanswered: new UnansweredCalls(),
     idleRuns: new IdleRuns(),
     limits,
   });
 }
-
-const namesOf = (mcp: McpConfig) =>
-  Object.entries(mcp.servers).map(([server, { aliases, resources, federated }]) => ({
-    server,
-    aliases,
-    resources,
-    federated,
-  }));
 
 function limitsOf({ limits }: McpConfig): McpLimits {
   const { depth, nodes } = limits;

@@ -5,6 +5,7 @@ import { gateHeaders } from '../say.ts';
 import { headersForCaller } from './headers.ts';
 import { judgeMessage } from './judge-message.ts';
 import type { Leg } from './leg.ts';
+import { listenerOf } from './list-listeners.ts';
 import { mayPassUnread, PASS_FROM, PassingRelay } from './pass-unread.ts';
 import { answered, type Relayed, type Review, unreadable } from './relay-answer.ts';
 import { fromServer } from './server-request.ts';
@@ -12,7 +13,13 @@ import { fromServer } from './server-request.ts';
 /** Relays a stream one whole event at a time: what no verdict touches keeps its bytes, and never half a message is passed on. */
 export async function relayEvents(leg: Leg, answer: McpAnswer, review: Review): Promise<Relayed> {
   const stream = new EventRelay(leg, answer, review);
-  for await (const chunk of answer.body) await stream.take(chunk);
+  const listener = listenerOf(leg);
+  const stop = listener && leg.seat.room.listeners.add(listener);
+  try {
+    for await (const chunk of answer.body) await stream.take(chunk);
+  } finally {
+    stop?.();
+  }
   return stream.end();
 }
 

@@ -6,6 +6,7 @@ import type { Pins } from '../../ports/pins.ts';
 import type { Sealer } from '../../ports/sealer.ts';
 import type { Flights } from '../trust/flights.ts';
 import type { IdleRuns } from './idle-runs.ts';
+import type { ListListeners } from './list-listeners.ts';
 import type { PendingRequests } from './pending-requests.ts';
 import type { UnansweredCalls } from './unanswered-calls.ts';
 
@@ -37,6 +38,7 @@ export interface McpRoom {
   readonly sealer: Sealer;
   readonly access: McpAccess;
   readonly pending: PendingRequests;
+  readonly listeners: ListListeners;
   readonly unanswered: UnansweredCalls;
   readonly idleRuns: IdleRuns;
   readonly limits: McpLimits;

@@ -1,0 +1,60 @@
+import { member } from '../../domain/json.ts';
+import type { PinKind } from '../../ports/pins.ts';
+import type { Leg } from './leg.ts';
+
+/** An open stream whose client hears of changed lists. */
+export interface ListListener {
+  readonly server: string;
+  /** Undefined: this client did not ask about such lists. */
+  message(kind: PinKind): string | undefined;
+  send(message: string): void;
+}
+
+const LISTS: ReadonlyMap<PinKind, { readonly method: string; readonly wish: string }> = new Map([
+  ['tool', { method: 'notifications/tools/list_changed', wish: 'toolsListChanged' }],
+  ['prompt', { method: 'notifications/prompts/list_changed', wish: 'promptsListChanged' }],
+  ['resource', { method: 'notifications/resources/list_changed', wish: 'resourcesListChanged' }],
+]);
+
+/** Tells open streams that a list looks different now: an approval, a quarantine or other rules (mcp-plane.md 8). */
+export class ListListeners {
+  readonly #open = new Set<ListListener>();
+
+  /** Returns how to stop. */
+  add(listener: ListListener): () => void {
+    this.#open.add(listener);
+    return () => this.#open.delete(listener);
+  }
+
+  /** What a server offers of one kind has changed; undefined: of every server. */
+  changed(server: string | undefined, kind: PinKind): void {
+    for (const listener of this.#open) {
+      if (server !== undefined && listener.server !== server) continue;
+      const message = listener.message(kind);
+      if (message !== undefined) listener.send(message);
+    }
+  }
+}
+
+const SUBSCRIPTION = 'io.modelcontextprotocol/subscriptionId';
+
+/** The listener a stream is; undefined for a stream that belongs to one call. */
+export function listenerOf({ errand, request, era, seat }: Leg): ListListener | undefined {
+  const isListening = request === undefined ? era === 'legacy' : request.method === 'subscriptions/listen';
+  if (!isListening) return undefined;
+  const { reply, room } = errand.visit;
+  const wishes = member(request?.doc.value['params'], 'notifications');
+  const id = request?.id;
+  return {
+    server: seat.server,
+    message(kind) {
+      const list = LISTS.get(kind);
+      if (!list || (request && member(wishes, list.wish) !== true)) return undefined;
+      const params = id === undefined ? '' : `,"params":{"_meta":{"${SUBSCRIPTION}":${id}}}`;
+      return `{"jsonrpc":"2.0","method":"${list.method}"${params}}`;
+    },
+    send(message) {
+      if (reply.started && !reply.gone.aborted) void reply.write(room.wire.event(message));
+    },
+  };
+}
