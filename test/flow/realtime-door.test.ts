@@ -1,6 +1,7 @@
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
+import { WebSocket } from 'ws';
 import { keyHash } from '../../gateway/identity/api-key.ts';
 import { openKeys } from '../../gateway/stores/embedded/open-embedded.ts';
 import { systemClock } from '../../gateway/telemetry/clock.ts';
@@ -182,6 +183,39 @@ describe('what is no socket here', () => {
       status: 502,
       body: { error: { code: 'TG_UPSTREAM_UNREACHABLE' } },
     });
+  });
+});
+
+describe('the handshake', () => {
+  it('names call and run, and compresses nothing, whatever is offered', async () => {
+    at = await openRealtime();
+    const url = `${at.gate.url.replace('http', 'ws')}/run/mine/openai/v1/realtime?model=gpt-realtime`;
+    const socket = new WebSocket(url, { perMessageDeflate: true });
+    const opened = new Promise((resolve) => socket.on('open', resolve));
+    const headers = await new Promise<Record<string, unknown>>((resolve) =>
+      socket.on('upgrade', (response) => resolve(response.headers)),
+    );
+    await opened;
+    expect(headers).toMatchObject({ 'x-tollgate-run': 'mine', 'x-tollgate-call': expect.stringMatching(/^call_/) });
+    expect(headers['sec-websocket-extensions']).toBeUndefined();
+    expect(at.provider().request.headers['sec-websocket-extensions']).toBeUndefined();
+    const pong = new Promise((resolve) => socket.on('pong', resolve));
+    socket.ping();
+    await pong;
+    socket.terminate();
+  });
+});
+
+describe('a provider that does not read', () => {
+  it('slows the caller down: the gate holds little of what is said', async () => {
+    at = await openRealtime({ onOpen: (provider) => provider.socket.pause() });
+    const client = await at.client();
+    const append = { type: 'input_audio_buffer.append', audio: 'A'.repeat(200_000) };
+    for (let i = 0; i < 100; i += 1) client.say(append);
+    await new Promise((r) => setTimeout(r, 500));
+    expect(client.socket.bufferedAmount).toBeGreaterThan(5_000_000);
+    at.provider().socket.resume();
+    await expect.poll(() => at.provider().heard.length, { timeout: 20_000 }).toBe(100);
   });
 });
 
