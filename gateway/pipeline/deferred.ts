@@ -1,7 +1,7 @@
 import { nanoToUsd } from '../domain/money.ts';
 import type { Cost } from '../domain/pricing.ts';
 import type { SealEntry } from '../domain/receipt.ts';
-import { type EpochMs, epochMs, type Nano, nano } from '../domain/scalars.ts';
+import { type CallId, type EpochMs, epochMs, type Nano, nano } from '../domain/scalars.ts';
 import { summarize, type Usage } from '../domain/usage.ts';
 import type { DeferredCall } from '../ports/deferrals.ts';
 import type { Deferred } from '../ports/dialect.ts';
@@ -49,6 +49,7 @@ export async function defer(
     gate.deferrals.open(later);
   } catch (error) {
     trail.deferred = undefined;
+    forget(gate, trail.id);
     gate.log.error(
       { call: trail.id, error: reason(error) },
       'a deferred call could not be kept; its hold is the charge',
@@ -64,6 +65,21 @@ export async function defer(
   }
   return true;
 }
+
+/** What may have been kept although keeping it failed would be charged twice. Where that fails too, the record tells on the next start. */
+function forget(gate: Gateway, call: CallId): void {
+  try {
+    gate.deferrals.close(call);
+  } catch (error) {
+    gate.log.error(
+      { call, error: reason(error) },
+      'a deferred call could not be taken back; it is looked at on the next start',
+    );
+  }
+}
+
+/** The id of the receipt that charges a deferred call: the same whoever writes it, so that there can be only one. */
+const settlementOf = (call: CallId): CallId => `${call}_settled` as CallId;
 
 /** What a deferred call came to: `cost` undefined where only the hold is known. */
 export interface Settled {
@@ -91,6 +107,11 @@ export async function settleDeferred(gate: Gateway, later: DeferredCall, settled
   let sealed = false;
   try {
     if (gate.deferrals.find(later.object)?.settled !== false) return undefined;
+    if (gate.calls.find(settlementOf(later.call))) {
+      // charged before, and only the mark is missing
+      gate.deferrals.close(later.call);
+      return undefined;
+    }
     const total = settled.cost?.total ?? nano(0n);
     const wanted = settled.exact || total > later.hold ? total : later.hold;
     const accounts = accountsOf(gate.budgets, later.principal, later.at, { model: later.model });
@@ -132,7 +153,7 @@ function receiptOf(gate: Gateway, later: DeferredCall, settled: Settled, charged
   const { usage, cost } = settled;
   return {
     kind: 'seal',
-    id: gate.ids.call(),
+    id: settlementOf(later.call),
     at: gate.clock.now(),
     settles: later.call,
     principal: later.principal,
@@ -164,7 +185,11 @@ function tell(gate: Gateway, later: DeferredCall, receipt: SealEntry, cost: Nano
   const { principal, upstream, dialect, model } = later;
   const space = { tenant: principal.tenant.id, key: principal.key ?? 'open' };
   const conversation = { dialect, messages: [], issuedIds: [] };
-  gate.runs.update(space, principal.run.id, { at: gate.clock.now(), cost, conversation, issuedIds: [] });
+  try {
+    gate.runs.update(space, principal.run.id, { at: gate.clock.now(), cost, conversation, issuedIds: [] });
+  } catch (error) {
+    gate.log.error({ call: later.call, error: reason(error) }, 'a run did not take in a deferred charge');
+  }
   gate.metrics.call({
     upstream,
     dialect,

@@ -2,7 +2,7 @@ import { nanoToUsd, usdToNano } from '../domain/money.ts';
 import type { BeginEntry, SealEntry } from '../domain/receipt.ts';
 import { type CallId, type Digest, type EpochMs, type Nano, nano } from '../domain/scalars.ts';
 import type { Calls } from '../ports/calls.ts';
-import type { DeferredCall, Deferrals } from '../ports/deferrals.ts';
+import type { Deferrals, DeferredCall } from '../ports/deferrals.ts';
 import type { Spool } from '../ports/spool.ts';
 import { deferredOf, leaseOf } from './deferred.ts';
 
@@ -63,12 +63,15 @@ export async function recover(parts: RecoveryParts): Promise<Recovered> {
     holds = [];
     settlements = [];
   };
+  const kept = new Set(deferrals.waiting().map(({ call }) => call));
   for await (const { seq, entry } of spool.read(calls.indexedTo() + 1)) {
     if (entry.kind === 'begin') holds.push(holdOf(entry));
     else if (entry.kind === 'seal') {
       const later = deferredOf(entry);
       if (later) deferrals.open(later);
       else settlements.push({ id: entry.settles ?? entry.id, at: entry.at, amount: usdToNano(entry.cost_usd) });
+      // kept, although its receipt says that keeping it failed
+      if (!later && kept.has(entry.id)) deferrals.close(entry.id);
       if (entry.settles) deferrals.close(entry.settles);
       calls.add(seq, entry);
       indexed += 1;

@@ -79,6 +79,8 @@ class House {
       judge: { digest: DIGEST },
       cashier: { digest: DIGEST },
       budgets: [],
+      rates: { limits: [] },
+      watch: { passed: () => [] },
     } as unknown as Gateway;
   }
 
@@ -167,6 +169,70 @@ class House {
     return this.receipts.reduce((sum, { cost_usd }) => sum + usdToNano(cost_usd), 0n);
   }
 }
+
+/** Makes one method of a port fail once, before or after its work. */
+function strike(house: House, port: string, method: string, after: boolean): void {
+  let struck = false;
+  const real = (house.gate as unknown as Record<string, Record<string, (...args: unknown[]) => unknown>>)[port] ?? {};
+  const fail = (): never => {
+    struck = true;
+    throw new Error('sabotage');
+  };
+  const asynchronous = port === 'ledger' || port === 'spool';
+  const failing = (...args: unknown[]): unknown => {
+    const work = (): unknown => real[method]?.apply(real, args);
+    if (struck) return work();
+    if (!asynchronous) {
+      if (after) work();
+      return fail();
+    }
+    return (async () => {
+      if (after) await work();
+      return fail();
+    })();
+  };
+  const sabotaged = new Proxy(real, {
+    get: (target, name) => {
+      if (name === method) return failing;
+      const value = Reflect.get(target, name, target) as unknown;
+      return typeof value === 'function' ? value.bind(target) : value;
+    },
+  });
+  house.gate = { ...house.gate, [port]: sabotaged };
+}
+
+const STRIKES = [
+  ['deferrals', 'open'],
+  ['deferrals', 'find'],
+  ['deferrals', 'close'],
+  ['ledger', 'renew'],
+  ['ledger', 'balances'],
+  ['ledger', 'settle'],
+  ['calls', 'find'],
+  ['runs', 'update'],
+].flatMap(([port = '', method = '']) => [
+  [port, method, 'before', 'crash'] as const,
+  [port, method, 'after', 'crash'] as const,
+  [port, method, 'after', 'restart'] as const,
+]);
+
+describe('whatever fails, wherever: charged once, and the books agree', () => {
+  it.each(STRIKES)('%s.%s %s its work, then a %s', async (port, method, when, end) => {
+    const house = new House();
+    strike(house, port, method, when === 'after');
+    await house.call('x', 1000n);
+    await house.finish('x', 700n).catch(() => undefined);
+    await house.finish('x', 700n);
+    await house[end]();
+    await house.finish('x', 700n);
+    house.now += 30 * HOUR;
+    await settleOverdue(house.gate);
+    expect(await house.balance()).toEqual({ spent: house.charged, held: 0n });
+    expect(house.receipts.filter(({ settles }) => settles).length).toBeLessThanOrEqual(1);
+    expect([700n, 1000n]).toContain(house.charged);
+    house.store.close();
+  });
+});
 
 describe('a call whose usage comes later', () => {
   it('is held until then, and charged once however many polls see its end', async () => {
