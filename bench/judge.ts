@@ -1,160 +1,119 @@
-// Times `evaluate` of the judge over policies of growing size: `npm run bench:judge`, best of five rounds. Last line: JSON {"p50_us", "p99_us", …}.
-import { createHash } from 'node:crypto';
-import type { Snapshot } from '../gateway/domain/snapshot.ts';
-import { compilePolicy } from '../gateway/policy/compile-policy.ts';
-import type { Judge } from '../gateway/policy/judge.ts';
+// Times `evaluate` of the judge over policies of growing size, beside a rival: `npm run bench:judge [-- --soak <minutes>]`. See README.md.
+// Last line: JSON {"p50_us", "p99_us", "others_p50_us", "others_p99_us", "load_ms", "p99_median_us", "rival", "soak"?}.
+import { fork } from 'node:child_process';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { CONTESTS, type ContestName, mustAgree } from './judge-rival.ts';
+import { soak } from './judge-soak.ts';
+import type { Times } from './process-judge.ts';
+
+const { values: options } = parseArgs({ options: { soak: { type: 'string' } } });
+const minutes = options.soak === undefined ? undefined : Number(options.soak);
+if (minutes !== undefined && !(minutes > 0))
+  throw new Error(`\`--soak ${options.soak}\` is no number of minutes; write for example \`--soak 10\``);
 
 const SIZES = [10, 100, 1_000, 10_000];
-const EVALUATIONS = 20_000;
-const ROUNDS = 5;
 
-const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
+/** Processes per measurement, of which the best counts; what takes seconds to load is measured once. */
+const RUNS = 3;
 
-/** Conditions as people write them, none of which matches the call below. */
-const CONDITIONS = [
-  (i: number) => `args.command.matches("rm\\\\s+-rf\\\\s+/srv/${i}(\\\\s|$)")`,
-  (i: number) => `run.identical_calls >= ${5 + (i % 7)} || run.cycle.repeats >= 3`,
-  (i: number) => `budget.run.left_usd < 0.${1 + (i % 5)} * budget.run.limit_usd && model.name == "gpt-${i}"`,
-  (i: number) =>
-    `tool.effect == "egress" && "confidential" in run.labels && !args.command.endsWith("@" + lists.staff[${i % 2}])`,
-  (i: number) => `args.paths.exists(p, p.startsWith("/etc/${i}")) || agent.tier == "sandbox-${i}"`,
-];
-
-const VERDICTS = ['deny', 'warn', 'escalate', 'deny'];
-
-const bundle = (rules: readonly string[]): Judge =>
-  compilePolicy(
-    [
-      {
-        path: 'bench/policy.yaml',
-        text: `policy: tollgate/v1\nname: bench\ndefault: allow\nlists: { staff: [a.example, b.example] }\nrules:\n${rules.join('')}`,
-      },
-    ],
-    sha256,
-  );
-
-function rule(i: number, tools: string): string {
-  const when = (CONDITIONS[i % CONDITIONS.length] as (i: number) => string)(i);
-  return `  - id: r${i}\n    at: pre_tool_call\n${tools}    when: '${when}'\n    verdict: ${VERDICTS[i % VERDICTS.length]}\n`;
-}
-
-/** Every rule is asked on every call. */
-const applicable = (n: number): Judge => bundle(Array.from({ length: n }, (_, i) => rule(i, '')));
-
-/** A hundred rules are asked; `n` others are about other tools, by name or pattern. */
-const others = (n: number): Judge =>
-  bundle([
-    ...Array.from({ length: 100 }, (_, i) => rule(i, '')),
-    ...Array.from({ length: n }, (_, i) =>
-      rule(100 + i, `    tools: ["${['tool_@', 'srv@__*', '*__act_@', 'a@_*_b'][i % 4]?.replace('@', String(i))}"]\n`),
-    ),
-  ]);
-
-const snapshot: Snapshot = {
-  now: Date.UTC(2026, 0, 5) as Snapshot['now'],
-  action: {
-    point: 'pre_tool_call',
-    plane: 'llm',
-    tool: { name: 'bash' },
-    model: { provider: 'openai', name: 'gpt-5', stream: true, tools: ['bash'] },
-    target: { command: 'ls -la /srv/projects && git status', paths: ['/srv/projects', '/tmp/a', '/home/me'] },
-    parts: [{ at: '/command', text: 'ls -la /srv/projects && git status' }],
-  },
-  request: { headers: {}, path: '/v1/chat/completions', ip: '127.0.0.1' },
-  agent: { id: 'coder', name: 'coder', tier: 'trusted', verified: true },
-  human: { id: 'mo', email: 'mo@example.com', groups: ['dev'], verified: true },
-  tenant: { id: 'default' },
-  delegation: { depth: 0, chain: [], scopes: [] },
-  run: {
-    id: 'run-1',
-    steps: 12,
-    spent_usd: 0.4,
-    elapsed_s: 60,
-    labels: ['internal'],
-    tools: ['bash', 'read_file'],
-    calls: new Map([['bash', 4]]),
-    identical_calls: 1,
-    cycle: { period: 0, repeats: 0 },
-    velocity_usd_per_min: 0.1,
-  },
-  budget: { run: { limit_usd: 5, spent_usd: 0.4, held_usd: 0.1, left_usd: 4.5, resets_in_s: 0, window: 'total' } },
-  quote: { max_usd: 0.05, expected_usd: 0.02, priced: true, bounded: true },
-  usage: { input: 0, output: 0, cache_read: 0, cache_write: 0 },
-  cost_usd: 0,
-  findings: [],
-};
-
-interface Times {
-  readonly p50: number;
-  readonly p99: number;
-  readonly mean: number;
-}
-
-/**
- * Microseconds of single evaluations, the reading of the clock (about 0.1 µs) included. Several rounds, of which the one with the lowest
- * p99 counts: on a machine that other processes use, the others measure those.
- */
-function time(judge: Judge, evaluations: number): Times {
-  for (let i = 0; i < Math.min(evaluations, 20_000); i += 1) judge.evaluate(snapshot);
-  let best: Times = { p50: Infinity, p99: Infinity, mean: Infinity };
-  for (let r = 0; r < ROUNDS; r += 1) {
-    const times = oneRound(judge, evaluations);
-    if (times.p99 < best.p99) best = times;
-  }
-  return best;
-}
-
-function oneRound(judge: Judge, evaluations: number): Times {
-  const samples = new Float64Array(evaluations);
-  for (let s = 0; s < evaluations; s += 1) {
-    const start = performance.now();
-    judge.evaluate(snapshot);
-    samples[s] = (performance.now() - start) * 1000;
-  }
-  samples.sort();
-  const at = (q: number): number => samples[Math.min(samples.length - 1, Math.floor(samples.length * q))] as number;
-  return { p50: at(0.5), p99: at(0.99), mean: samples.reduce((a, b) => a + b, 0) / samples.length };
+/** One measurement in a process of its own. */
+function measured(kind: string, what: string): Promise<Times> {
+  return new Promise((resolve, reject) => {
+    const child = fork(join(import.meta.dirname, 'process-judge.ts'), [kind, what], {
+      execArgv: ['--disable-warning=ExperimentalWarning'],
+      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    });
+    child.once('message', (times) => resolve(times as Times));
+    child.once('error', reject);
+    child.once('exit', (code) => reject(new Error(`the measurement \`${kind} ${what}\` ended with code ${code}`)));
+  });
 }
 
 const round = (us: number): number => Math.round(us * 100) / 100;
 
-const table: Record<string, unknown>[] = [];
-const figures: Record<string, Record<string, number>> = {
+const row = (times: Times) => ({
+  'p50 µs': round(times.p50),
+  'p99 µs': round(times.p99),
+  'p99 µs, median round': round(times.p99_median),
+  'mean µs': round(times.mean),
+  'load ms': Math.round(times.load_ms),
+});
+
+const figures: Record<string, Record<string, unknown>> = {
   p50_us: {},
   p99_us: {},
   others_p50_us: {},
   others_p99_us: {},
   load_ms: {},
+  p99_median_us: {},
+  rival: {},
 };
 
-for (const [kind, build, prefix] of [
-  ['applicable', applicable, ''],
-  ['100 applicable + others', others, 'others_'],
-] as const) {
-  for (const size of SIZES) {
-    const start = performance.now();
-    const judge = build(size);
-    const load = performance.now() - start;
-    const verdict = judge.evaluate(snapshot);
-    if (verdict.decision !== 'allow')
-      throw new Error(`the bench call must match no rule, but got ${verdict.rule}: ${verdict.message}`);
-    const times = time(
-      judge,
-      kind === 'applicable' ? Math.max(2_000, Math.floor((EVALUATIONS * 100) / Math.max(100, size))) : EVALUATIONS,
-    );
-    (figures[`${prefix}p50_us`] as Record<string, number>)[size] = round(times.p50);
-    (figures[`${prefix}p99_us`] as Record<string, number>)[size] = round(times.p99);
-    if (prefix !== '') (figures['load_ms'] as Record<string, number>)[size] = Math.round(load);
-    table.push({
-      rules: kind,
-      n: size,
-      'p50 µs': round(times.p50),
-      'p99 µs': round(times.p99),
-      'mean µs': round(times.mean),
-      'load ms': Math.round(load),
-    });
+const note = (figure: string, name: string | number, value: unknown): void => {
+  (figures[figure] as Record<string, unknown>)[name] = value;
+};
+
+const better = (a: Times | undefined, b: Times): Times => (a !== undefined && a.p99 <= b.p99 ? a : b);
+
+async function bySize(): Promise<void> {
+  const table: Record<string, unknown>[] = [];
+  for (const [kind, title, prefix] of [
+    ['applicable', 'applicable', ''],
+    ['others', '100 applicable + others', 'others_'],
+  ] as const) {
+    for (const size of SIZES) {
+      let times = await measured(kind, String(size));
+      for (let run = 1; run < RUNS && size <= 1_000; run += 1)
+        times = better(times, await measured(kind, String(size)));
+      note(`${prefix}p50_us`, size, round(times.p50));
+      note(`${prefix}p99_us`, size, round(times.p99));
+      if (kind === 'applicable') note('p99_median_us', size, round(times.p99_median));
+      else note('load_ms', size, Math.round(times.load_ms));
+      table.push({ rules: title, n: size, ...row(times) });
+    }
   }
+  console.table(table);
 }
 
-console.table(table);
+/** Each side in a process of its own, in turn, the best of three runs of each; ratios are the rival's time over ours. */
+async function besideRival(): Promise<void> {
+  const table: Record<string, unknown>[] = [];
+  for (const name of Object.keys(CONTESTS) as ContestName[]) {
+    await mustAgree(name);
+    let [ours, theirs]: (Times | undefined)[] = [];
+    for (let run = 0; run < RUNS; run += 1) {
+      ours = better(ours, await measured(name, 'tollgate'));
+      theirs = better(theirs, await measured(name, 'rival'));
+    }
+    if (!ours || !theirs) throw new Error(`the contest \`${name}\` was not run`);
+    const ratios = {
+      p50: round(theirs.p50 / ours.p50),
+      p99: round(theirs.p99 / ours.p99),
+      mean: round(theirs.mean / ours.mean),
+    };
+    table.push({ '100 rules': name, side: 'tollgate', ...row(ours) });
+    table.push({ '100 rules': name, side: '@microsoft/agent-governance-sdk', ...row(theirs) });
+    note('rival', name, {
+      p50_us: { tollgate: round(ours.p50), rival: round(theirs.p50) },
+      p99_us: { tollgate: round(ours.p99), rival: round(theirs.p99) },
+      times_faster: ratios,
+    });
+    console.log(`${name}: tollgate is ${ratios.p50} times as fast at the median, ${ratios.p99} times at p99`);
+  }
+  console.table(table);
+}
+
+await bySize();
+await besideRival();
+if (minutes !== undefined) {
+  console.error(`bench: evaluating at full rate for ${minutes} minutes`);
+  const result = await soak(minutes);
+  figures['soak'] = { ...result };
+  console.table(result.gc);
+  console.log(
+    `${result.evaluations} evaluations, ${result.per_s}/s, ${result.pauses_above_5_ms} pauses above 5 ms by the clock, ${result.own_pauses_above_5_ms} by processor time`,
+  );
+  if (result.own_pauses_above_5_ms > 0) process.exitCode = 1;
+}
 console.log(JSON.stringify(figures));

@@ -1,11 +1,10 @@
 // What a gate costs, measured in one run: `npm run bench [-- --quick] [-- --rate 500] [-- --profile <folder>]`. See README.md.
-import { spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
+import { install } from './install.ts';
 import { paced } from './paced.ts';
 import { type Server, start } from './processes.ts';
 import { quantile } from './quantile.ts';
@@ -90,17 +89,6 @@ async function round(target: Target): Promise<Figures> {
   };
 }
 
-/** autocannon is not in the product's tree: it is installed here, from this folder's own lock file, when it is missing. */
-function install(): void {
-  if (existsSync(join(import.meta.dirname, 'node_modules', 'autocannon'))) return;
-  console.error('bench: installing the load generator into bench/node_modules (once)');
-  const { status } = spawnSync('npm', ['ci', '--no-audit', '--no-fund', '--prefix', import.meta.dirname], {
-    stdio: ['ignore', 2, 2],
-  });
-  if (status !== 0)
-    throw new Error('the load generator was not installed; run `npm ci --prefix bench` and look at what it says');
-}
-
 /** Each round asks every target in turn, so that whatever slows the machine for a while slows all of them. */
 async function measure(targets: readonly Target[]): Promise<Map<Name, Figures[]>> {
   for (const target of targets) {
@@ -166,7 +154,7 @@ function mustBeRecorded(note: string | undefined, calls: number): void {
 }
 
 async function main(): Promise<void> {
-  install();
+  install('autocannon');
   const folder = await mkdtemp(join(options.state, 'tollgate-bench-'));
   const servers: Server[] = [];
   const up = async (file: string, args: readonly string[], profile?: string): Promise<Server> => {
