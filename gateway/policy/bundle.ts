@@ -1,7 +1,6 @@
 import { type Problem, readSource, type Source, type SourceFile } from '../domain/source.ts';
 import { BUNDLE, type BundleText, knownFields, type RuleText } from './bundle-schema.ts';
 import { type Glob, parseGlob } from './glob.ts';
-import { inheriting } from './inherit.ts';
 import { schemaProblems } from './schema-problems.ts';
 import { type ToolFacts, UNDESCRIBED } from './tool-catalogue.ts';
 
@@ -17,7 +16,7 @@ export interface Bundle {
   readonly tenants: readonly Glob[] | undefined;
   readonly rules: readonly RuleText[];
   readonly tools: readonly { readonly pattern: string; readonly facts: ToolFacts }[];
-  /** its own lists and those of the bundles it extends */
+  /** those of the file; `inheriting` adds the lists of the bundles it extends */
   readonly lists: NonNullable<BundleText['lists']>;
   /** files of the bundles it extends */
   readonly extends: readonly string[];
@@ -128,5 +127,5 @@ export function readBundles(sources: readonly SourceFile[], problems: Problem[])
       byTool.set(pattern, bundle);
     }
   }
-  return inheriting(bundles, problems);
+  return bundles;
 }

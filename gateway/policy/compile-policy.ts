@@ -5,6 +5,7 @@ import { compileRule } from './compile-rule.ts';
 import type { CompiledRule } from './compiled-rule.ts';
 import { Shared } from './condition/compile-condition.ts';
 import { RulesJudge } from './evaluate.ts';
+import { inheriting } from './inherit.ts';
 import type { Judge, Sha256 } from './judge.ts';
 import type { KnownDetector } from './known-detectors.ts';
 import { denyingDefaults, depths, layerOf } from './layers.ts';
@@ -22,7 +23,7 @@ export interface ReadPolicy {
 /** Reads and checks the policy files of all bundles. Never throws: whatever is wrong is a problem with a place. */
 export function readPolicy(files: readonly SourceFile[], detectors: readonly KnownDetector[]): ReadPolicy {
   const problems: Problem[] = [];
-  const bundles = readBundles(files, problems);
+  const bundles = inheriting(readBundles(files, problems), problems);
   const rules: CompiledRule[] = [];
   const shared = new Shared();
   const depth = depths(bundles, problems);

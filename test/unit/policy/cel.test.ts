@@ -210,6 +210,11 @@ describe('the tables of the language', () => {
     const broken = [...NAMES].filter(
       ([, name]) => name.read(context) === undefined || name.read(context) instanceof Broken,
     );
-    expect(broken.map(([path]) => path)).toEqual(['tool.amount', 'tool.price_usd', 'tool.pinned', 'model.max_output_tokens']);
+    expect(broken.map(([path]) => path)).toEqual([
+      'tool.amount',
+      'tool.price_usd',
+      'tool.pinned',
+      'model.max_output_tokens',
+    ]);
   });
 });

@@ -35,6 +35,13 @@ describe('the guide', () => {
     expect(compilePolicy([{ path: 'p/policy.yaml', text }], sha256, DETECTORS).size).toBe(1);
   });
 
+  it('shows a rule that puts values back', () => {
+    const block = BLOCKS.find((b) => b.includes('rehydrate') && b.startsWith('tools:')) ?? '';
+    expect(compilePolicy([{ path: 'p/policy.yaml', text: HEAD + block }], sha256, DETECTORS).keeps('pii.email')).toBe(
+      true,
+    );
+  });
+
   it('does not claim that any text loads', () => {
     expect(mistakes(`${HEAD}rules: 1\n`)).not.toEqual([]);
   });
