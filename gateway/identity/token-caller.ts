@@ -20,7 +20,7 @@ const verified = (id: string, name: string): Named => ({
 });
 
 /** Scopes a token grants: `scope` (RFC 8693) or `scp`, as text or list. */
-export function scopesOf(claims: Readonly<Record<string, unknown>>): readonly string[] {
+function scopesOf(claims: Readonly<Record<string, unknown>>): readonly string[] {
   const value = claims['scope'] ?? claims['scp'];
   if (Array.isArray(value)) return value.filter((scope) => typeof scope === 'string');
   return typeof value === 'string' ? value.split(' ').filter((scope) => scope !== '') : [];

@@ -121,6 +121,9 @@ async function connect(gate: TestGate, jwt: string): Promise<Client> {
   return client;
 }
 
+/** The machine may be busy. */
+const eventually = <T>(look: () => T | Promise<T>) => vi.waitUntil(look, { timeout: 20_000 });
+
 describe('the gate as an OAuth resource server', () => {
   it('leads a client from its 401 to the metadata and to the issuer (RFC 9728)', async () => {
     const gate = await start();
@@ -164,7 +167,7 @@ describe('the gate as an OAuth resource server', () => {
     const client = await connect(gate, jwt);
     expect((await client.listTools()).tools.map((tool) => tool.name)).toEqual(['look']);
     await client.callTool({ name: 'look' });
-    const call = await vi.waitUntil(async () =>
+    const call = await eventually(async () =>
       (await gate.calls()).find((c) => c.actions.some((a) => a.tool === 'look')),
     );
     expect(JSON.stringify(call)).toMatch(/"ada"[\s\S]*"cursor"|"cursor"[\s\S]*"ada"/);

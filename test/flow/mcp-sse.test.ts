@@ -82,6 +82,9 @@ async function oldServer(): Promise<string> {
 
 const textOf = (result: unknown): string => (result as { content: { text: string }[] }).content[0]?.text ?? '';
 
+/** The machine may be busy. */
+const eventually = <T>(look: () => T | Promise<T>) => vi.waitUntil(look, { timeout: 20_000 });
+
 describe('a client of 2024-11-05', () => {
   it('lists, calls, hears progress, answers questions and is judged', async () => {
     const gate = await gateFor(stdio());
@@ -103,7 +106,7 @@ describe('a client of 2024-11-05', () => {
     const heard = vi.fn();
     client.setNotificationHandler(ToolListChangedNotificationSchema, heard);
     await client.callTool({ name: 'changed' });
-    await vi.waitUntil(() => heard.mock.calls.length > 0);
+    await eventually(() => heard.mock.calls.length > 0);
   });
 
   it('leaves: its session is ended, and its process with it', async () => {
@@ -111,16 +114,13 @@ describe('a client of 2024-11-05', () => {
     const client = await overSse(gate);
     const pid = Number(textOf(await client.callTool({ name: 'pid' })));
     await client.close();
-    await vi.waitUntil(
-      () => {
-        try {
-          return process.kill(pid, 0) && false;
-        } catch {
-          return true;
-        }
-      },
-      { timeout: 8_000 },
-    );
+    await eventually(() => {
+      try {
+        return process.kill(pid, 0) && false;
+      } catch {
+        return true;
+      }
+    });
   });
 
   it('that listens does not keep the gate from closing', async () => {
@@ -170,7 +170,7 @@ describe('a client of 2024-11-05', () => {
     expect(await send(endpoint, {}, '{"jsonrpc":"2.0","id":1,"id":2}')).toBe(400);
     expect(await send(endpoint)).toBe(202);
     leave.abort();
-    await vi.waitUntil(async () => (await send(endpoint)) === 404);
+    await eventually(async () => (await send(endpoint)) === 404);
   });
 
   it('reaches a server of its own age', async () => {

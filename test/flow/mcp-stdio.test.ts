@@ -61,6 +61,9 @@ const alive = (pid: number): boolean => {
   }
 };
 
+/** The machine may be busy. */
+const eventually = <T>(look: () => T | Promise<T>) => vi.waitUntil(look, { timeout: 20_000 });
+
 describe('two real servers from npm, unchanged', () => {
   it('the filesystem server says the same through the gate', async () => {
     writeFileSync(join(folder, 'note.txt'), 'größe: 10 €\n');
@@ -88,7 +91,7 @@ describe('two real servers from npm, unchanged', () => {
       arguments: { path: join(folder, 'made.txt'), content: 'through the gate' },
     });
     expect(readFileSync(join(folder, 'made.txt'), 'utf8')).toBe('through the gate');
-    const steps = await vi.waitUntil(async () => {
+    const steps = await eventually(async () => {
       const called = (await gate.calls()).filter((c) => c.actions.some((a) => a.tool === 'write_file'));
       return called.length === 1 ? called : undefined;
     });
@@ -109,6 +112,23 @@ describe('two real servers from npm, unchanged', () => {
     expect(await far.callTool(read)).toEqual(await near.callTool(read));
     expect((await far.callTool(read)).structuredContent).toMatchObject({ entities: [entity] });
   });
+
+  it('both stand behind one address, under names of their own', async () => {
+    const gate = await gateFor({
+      files: { command: [process.execPath, real('server-filesystem'), folder] },
+      memory: {
+        command: [process.execPath, real('server-memory')],
+        env: { MEMORY_FILE_PATH: join(folder, 'm.jsonl') },
+      },
+    });
+    const client = newClient();
+    await client.connect(new StreamableHTTPClientTransport(new URL(`${gate.url}/mcp`)));
+    cleanup.push(() => client.close());
+    const names = (await client.listTools()).tools.map((tool) => tool.name);
+    expect(names).toEqual(expect.arrayContaining(['files__read_text_file', 'memory__read_graph']));
+    expect(textOf(await client.callTool({ name: 'files__list_allowed_directories', arguments: {} }))).toContain(folder);
+    expect(textOf(await client.callTool({ name: 'memory__read_graph', arguments: {} }))).toContain('entities');
+  });
 });
 
 describe('a process behind the gate', () => {
@@ -123,7 +143,7 @@ describe('a process behind the gate', () => {
     expect(new Set(said).size).toBe(2);
     expect(said.map(Number).filter(alive)).toHaveLength(2);
     await (a.transport as StreamableHTTPClientTransport).terminateSession();
-    await vi.waitUntil(() => !alive(Number(said[0])), { timeout: 8_000 });
+    await eventually(() => !alive(Number(said[0])));
     expect(alive(Number(said[1]))).toBe(true);
     await gate.stop();
     expect(pids().filter(alive)).toEqual([]);
@@ -141,7 +161,7 @@ describe('a process behind the gate', () => {
     const gate = await gateFor(fixture());
     const client = await throughGate(gate, 'odd');
     await expect(client.callTool({ name: 'garbage' })).rejects.toThrow('sent something that is no message');
-    await vi.waitUntil(() =>
+    await eventually(() =>
       readdirSync(join(gate.folder, 'data/spool')).some((file) =>
         readFileSync(join(gate.folder, 'data/spool', file), 'utf8').includes('"mcp.unreadable"'),
       ),

@@ -65,7 +65,7 @@ const TOOLS: Record<
     const token = (params['_meta'] as Record<string, unknown>)['progressToken'];
     for (const progress of [1, 2]) note('notifications/progress', { progressToken: token, progress });
     // the SDK's client forgets who hears of progress as soon as it reads the answer, also from the same chunk
-    setTimeout(() => answer(id, text('done')), 30);
+    setTimeout(() => answer(id, text('done')), 500);
   },
   ask: (id) => {
     pending.set('s-1', (result) => answer(id, text(JSON.stringify(result))));

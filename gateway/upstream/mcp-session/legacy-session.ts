@@ -262,7 +262,7 @@ export class LegacySession {
 }
 
 /** The progress token of a request as JSON text. */
-export function progressToken({ text, value }: RpcMessage): string | undefined {
+function progressToken({ text, value }: RpcMessage): string | undefined {
   const meta = member(value['params'], '_meta');
   return isObject(meta) ? scalarText(text, '/params/_meta/progressToken', meta['progressToken']) : undefined;
 }

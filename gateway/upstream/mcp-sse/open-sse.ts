@@ -1,6 +1,7 @@
 import type { McpAnswer, McpCaller, McpRequest, McpServer } from '../../ports/mcp-server.ts';
 import type { Upstream, UpstreamCredential } from '../../ports/upstream.ts';
 import { errorAnswer } from '../mcp-session/answers.ts';
+import { eraOfRequest } from '../mcp-session/request-era.ts';
 import { type RpcMessage, readMessage } from '../mcp-session/rpc-message.ts';
 import { idOf, SessionTable, type TableSettings } from '../mcp-session/session-table.ts';
 import { openSseLink } from './sse-link.ts';
@@ -10,8 +11,6 @@ export interface SseServerOptions extends TableSettings {
   readonly upstream: Upstream;
   readonly credential: (caller: McpCaller) => Promise<UpstreamCredential | undefined>;
 }
-
-const MODERN_SINCE = '2026-07-28';
 
 /** A server that speaks the transport of 2024-11-05 (HTTP+SSE), made to answer like one over streamable HTTP. */
 export function openSseServer(options: SseServerOptions): McpServer {
@@ -30,8 +29,7 @@ export function openSseServer(options: SseServerOptions): McpServer {
         const why = error instanceof Error ? error.message : 'it cannot be read';
         return errorAnswer(400, -32700, `this is no JSON-RPC message: ${why}`);
       }
-      const version = request.headers['mcp-protocol-version'];
-      if (version !== undefined && version >= MODERN_SINCE)
+      if (eraOfRequest(message, request.headers['mcp-protocol-version']) === 'modern')
         return errorAnswer(
           400,
           -32600,

@@ -67,7 +67,10 @@ export class Child {
       process.once('exit', (code, signal) => {
         this.#exited = true;
         const how = signal === null ? `exit code ${code}` : `signal ${signal}`;
-        const patience = setTimeout(() => process.stdout.destroy(), LAST_WORDS_MS);
+        const patience = setTimeout(() => {
+          process.stdout.destroy();
+          process.stderr.destroy();
+        }, LAST_WORDS_MS);
         process.once('close', () => {
           clearTimeout(patience);
           lines.end();
@@ -78,7 +81,6 @@ export class Child {
           resolve();
         });
         process.stdout.resume();
-        process.stderr.destroy();
       });
     });
   }

@@ -1,11 +1,7 @@
 import { isArray, isObject, member } from '../../domain/json.ts';
+import { type Era, MODERN_SINCE, VERSION_KEY } from '../mcp-session/request-era.ts';
 import { type RpcMessage, readMessage } from '../mcp-session/rpc-message.ts';
 
-export type Era = 'legacy' | 'modern';
-
-/** The first revision without sessions. */
-export const MODERN_SINCE = '2026-07-28';
-const VERSION = 'io.modelcontextprotocol/protocolVersion';
 /** Errors that only a server of the new era knows: header mismatch, missing capability, unsupported version. */
 const MODERN_ERRORS = new Set([-32020, -32021, -32022]);
 
@@ -19,7 +15,7 @@ export const discoverMessage = (): RpcMessage =>
         method: 'server/discover',
         params: {
           _meta: {
-            [VERSION]: MODERN_SINCE,
+            [VERSION_KEY]: MODERN_SINCE,
             'io.modelcontextprotocol/clientInfo': { name: 'tollgate', version: '0' },
             'io.modelcontextprotocol/clientCapabilities': {},
           },
@@ -36,11 +32,4 @@ export function eraOf(answer: string | undefined): Era {
   if (isObject(result)) return isArray(result['supportedVersions']) ? 'modern' : 'legacy';
   const code = member(error, 'code');
   return typeof code === 'number' && MODERN_ERRORS.has(code) ? 'modern' : 'legacy';
-}
-
-/** The era a client's message is of (mcp-plane.md 2): by its body, or by the header of a message that has no `_meta`. */
-export function eraOfRequest(message: RpcMessage, version: string | undefined): Era {
-  const meta = member(member(message.value, 'params'), '_meta');
-  if (isObject(meta) && meta[VERSION] !== undefined) return 'modern';
-  return version !== undefined && version >= MODERN_SINCE ? 'modern' : 'legacy';
 }

@@ -2,8 +2,10 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { McpAnswer, McpRequest, McpServer } from '../../../gateway/ports/mcp-server.ts';
+import { LineSplitter } from '../../../gateway/upstream/stdio/line-splitter.ts';
 import { openStdioServer } from '../../../gateway/upstream/stdio/open-stdio.ts';
 import type { StdioSettings } from '../../../gateway/upstream/stdio/settings.ts';
 
@@ -131,6 +133,9 @@ const alive = (pid: number): boolean => {
 const pids = (): number[] =>
   existsSync(join(folder, 'pids')) ? readFileSync(join(folder, 'pids'), 'utf8').trim().split('\n').map(Number) : [];
 
+/** The machine may be busy. */
+const eventually = <T>(look: () => T) => expect.poll(look, { timeout: 15_000 });
+
 describe('a legacy session', () => {
   it('is a process of its own, and answers like a streamable HTTP server', async () => {
     const { server } = open();
@@ -184,7 +189,7 @@ describe('a legacy session', () => {
       '{"jsonrpc":"2.0","id":90071992547409931,"method":"tools/call","params":{"name":"echo","arguments":{"text":1}}}';
     const answer = server.exchange(post(raw, { headers }));
     await server.exchange(post(body, { headers, signal: AbortSignal.timeout(300) })).catch(() => undefined);
-    await expect.poll(() => readFileSync(join(folder, 'seen'), 'utf8')).toContain('"id": 9007199254740993,');
+    await eventually(() => readFileSync(join(folder, 'seen'), 'utf8')).toContain('"id": 9007199254740993,');
     expect(readFileSync(join(folder, 'seen'), 'utf8')).toContain('"id":90071992547409931,');
     // the fixture parses ids as doubles, so its answer names another request: it reaches nobody
     await Promise.race([answer, sleep(100)]);
@@ -324,6 +329,15 @@ describe('a process', () => {
     expect(textOf((await messages(await server.exchange(post(call(2, 'cwd'), { headers }))))[0])).toBe(folder);
   });
 
+  it('that crashes says why in the log', async () => {
+    const { server, logged } = open(
+      {},
+      { command: { command: [process.execPath, '-e', 'throw new Error("no disk")'], env: {}, cwd: folder } },
+    );
+    await expect(server.exchange(post(initialize()))).rejects.toMatchObject({ code: 'TG_UPSTREAM_BROKE' });
+    expect(logged.map((l) => l['stderr'])).toContainEqual(expect.stringContaining('Error: no disk'));
+  });
+
   it('is started without a shell', async () => {
     const { server } = open({}, { command: { command: ['echo hello; sleep 5'], env: {}, cwd: folder } });
     await expect(server.exchange(post(initialize()))).rejects.toMatchObject({
@@ -380,7 +394,7 @@ describe('a process', () => {
     const child = Number(textOf(message));
     expect(alive(child)).toBe(true);
     expect((await server.exchange({ ...post(''), method: 'DELETE', headers })).status).toBe(200);
-    await expect.poll(() => [child, ...pids()].filter(alive), { timeout: 8_000 }).toEqual([]);
+    await eventually(() => [child, ...pids()].filter(alive)).toEqual([]);
     expect((await server.exchange(post(call(2, 'pid'), { headers }))).status).toBe(404);
   });
 
@@ -389,7 +403,7 @@ describe('a process', () => {
     const headers = await session(server);
     const [message] = await messages(await server.exchange(post(call(1, 'grandchild', { own }), { headers })));
     await messages(await server.exchange(post(call(2, 'die'), { headers })));
-    await expect.poll(() => alive(Number(textOf(message)))).toBe(false);
+    await eventually(() => alive(Number(textOf(message)))).toBe(false);
   });
 
   it('that ignores the end of its input and TERM is killed', async () => {
@@ -404,7 +418,7 @@ describe('a process', () => {
   it('that nobody uses is ended', async () => {
     const { server } = open({}, { idleMs: 200 });
     const headers = await session(server);
-    await expect.poll(() => pids().filter(alive), { timeout: 5_000 }).toEqual([]);
+    await eventually(() => pids().filter(alive)).toEqual([]);
     expect((await server.exchange(post(call(2, 'pid'), { headers }))).status).toBe(404);
   });
 
@@ -419,8 +433,39 @@ describe('a process', () => {
     const { server, logged } = open({ TOKEN: 'hunter2-hunter2' });
     const headers = await session(server);
     await messages(await server.exchange(post(call(1, 'noise'), { headers })));
-    await expect.poll(() => logged.length).toBe(2);
+    await eventually(() => logged.length).toBe(2);
     expect(logged.map((l) => l['stderr'])).toEqual(['using [secret]', '[a line of more than 4096 bytes]']);
+  });
+});
+
+describe('lines', () => {
+  const split = (bytes: Uint8Array, cuts: readonly number[], limit: number): string[] => {
+    const seen: string[] = [];
+    const lines = new LineSplitter(limit, {
+      line: (line) => void seen.push(Buffer.from(line).toString('latin1')),
+      tooLong: () => void seen.push('too long'),
+    });
+    let start = 0;
+    for (const cut of [...cuts, bytes.length].map((c) => Math.min(c, bytes.length)).sort((a, b) => a - b)) {
+      lines.push(bytes.subarray(start, cut));
+      start = cut;
+    }
+    lines.end();
+    return seen;
+  };
+
+  it('are the same however the bytes come, and none is longer than the limit', () => {
+    const bytes = fc
+      .array(fc.constantFrom(10, 10, 13, 65, 0xe2, 0x82, 0xac), { maxLength: 60 })
+      .map((all) => Uint8Array.from(all));
+    fc.assert(
+      fc.property(bytes, fc.array(fc.nat(60)), fc.integer({ min: 1, max: 12 }), (all, cuts, limit) => {
+        const seen = split(all, cuts, limit);
+        const whole = Buffer.from(all).toString('latin1').split('\n');
+        if (whole.at(-1) === '') whole.pop();
+        expect(seen).toEqual(whole.map((line) => (line.length > limit ? 'too long' : line.replace(/\r$/, ''))));
+      }),
+    );
   });
 });
 
@@ -488,12 +533,12 @@ describe('a modern server', () => {
     const { server } = open({ ERA: 'modern', SEEN_FILE: join(folder, 'seen') });
     const leave = new AbortController();
     const asked = server.exchange(post(modern('c', 'tools/call', { name: 'silent' }), { signal: leave.signal }));
-    await expect
-      .poll(() => existsSync(join(folder, 'seen')) && readFileSync(join(folder, 'seen'), 'utf8'))
-      .toContain('silent');
+    await eventually(() => existsSync(join(folder, 'seen')) && readFileSync(join(folder, 'seen'), 'utf8')).toContain(
+      'silent',
+    );
     leave.abort(new Error('left'));
     await expect(asked).rejects.toThrow('left');
-    await expect.poll(() => readFileSync(join(folder, 'seen'), 'utf8')).toContain('notifications/cancelled');
+    await eventually(() => readFileSync(join(folder, 'seen'), 'utf8')).toContain('notifications/cancelled');
     const lines = readFileSync(join(folder, 'seen'), 'utf8')
       .trim()
       .split('\n')
