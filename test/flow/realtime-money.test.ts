@@ -138,6 +138,35 @@ describe('the money of a realtime socket', () => {
     ]);
   });
 
+  it('on twenty sockets at once is never more than the budget', async () => {
+    const limit = 0.05;
+    at = await openRealtime({
+      config: budget(limit),
+      // a moment in which every other socket asks too
+      onEvent: (provider, event) => {
+        if (event.type !== 'response.create') return;
+        setTimeout(() => {
+          for (const one of writtenAnswer(`resp_${at.upstream.sockets.indexOf(provider)}`, ['ok'])) provider.say(one);
+        }, 300);
+      },
+    });
+    const clients = await Promise.all(Array.from({ length: 20 }, () => at.client()));
+    const ends = await Promise.all(
+      clients.map((client) => {
+        client.say({ type: 'response.create', response: { max_output_tokens: 60 } });
+        return Promise.race([client.next('response.done'), client.next('error')]);
+      }),
+    );
+    for (const client of clients) client.socket.close();
+    const calls = await at.responses(40);
+    const done = ends.filter(({ type }) => type === 'response.done').length;
+    // each is held at its worst case: some have room at once, not all
+    expect(done).toBeGreaterThanOrEqual(4);
+    expect(calls.filter(({ ending }) => ending === 'completed')).toHaveLength(done);
+    expect(calls.filter(({ ending }) => ending === 'denied')).toHaveLength(20 - done);
+    expect(calls.reduce((sum, { cost_usd }) => sum + Number(cost_usd), 0)).toBeLessThanOrEqual(limit);
+  });
+
   it('a spent budget refuses the next socket with 402', async () => {
     const more = {
       ...REALTIME_USAGE,
