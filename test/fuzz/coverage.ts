@@ -155,7 +155,7 @@ const transformer: ts.TransformerFactory<ts.SourceFile> = (context) => (source) 
 };
 
 /** TypeScript as JavaScript that counts where it goes. */
-export function instrumented(text: string, fileName: string): string {
+function instrumented(text: string, fileName: string): string {
   const { outputText } = ts.transpileModule(text, {
     fileName,
     transformers: { before: [transformer] },

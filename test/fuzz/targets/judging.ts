@@ -77,7 +77,7 @@ const bundle = (name: string, rules: readonly Json[]): string =>
 export const WALL = bundle('fuzz-wall', [{ id: 'wall', at: [...POINTS], verdict: 'deny' }]);
 
 /** Has nothing to do with anything else and allows nothing: it warns. */
-export const UNRELATED = bundle('fuzz-unrelated', [
+const UNRELATED = bundle('fuzz-unrelated', [
   { id: 'hm', at: [...POINTS], verdict: 'warn', message: 'hm' },
   { id: 'hm-bash', at: 'pre_tool_call', tools: ['bash'], verdict: 'warn', labels: ['seen'] },
 ]);

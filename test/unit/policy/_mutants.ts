@@ -37,6 +37,9 @@ export function mutants(text: string): Mutant[] {
   return found;
 }
 
+/** Lines that list tools by name: a wild card there only lets the rule meet more tools, without end, and no case can name them all. */
+const TOOL_NAMES = /\[bash,|"\*__/;
+
 const PRINTABLE = Array.from({ length: 95 }, (_, i) => String.fromCharCode(32 + i));
 
 /** Further mutants by one slip of the hand: a character typed too much or in the other case, two that changed places, any other in its place. */
@@ -58,7 +61,8 @@ export function slips(text: string): Mutant[] {
       const flipped = here === here.toUpperCase() ? here.toLowerCase() : here.toUpperCase();
       if (flipped !== here) put(flipped);
       if (next !== '' && next !== here) put(next + here, 2);
-      for (const by of PRINTABLE) if (by !== here) put(by);
+      const wild = TOOL_NAMES.test(line) ? '*?' : '';
+      for (const by of PRINTABLE) if (by !== here && !wild.includes(by)) put(by);
     }
   }
   return found;
