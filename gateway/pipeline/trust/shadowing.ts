@@ -12,6 +12,9 @@ interface Owner {
 
 const isDistinct = (name: string): boolean => /[a-z0-9][A-Z]|[_\-.0-9/:]|[^\p{ASCII}]/u.test(name);
 
+/** A word of more parts is no name with a decoration. */
+const MOST_PARTS = 8;
+
 const WORDS = /[\p{L}\p{N}\p{M}\p{Cf}][\p{L}\p{N}\p{M}\p{Cf}_./:-]*/gu;
 const QUOTES = '`\'"“‘«';
 const TOOL_BEFORE = /(?:^|[^\p{L}])(?:tools?|functions?)(?:\s+(?:named|called))?[\s`'"“‘«]{1,3}$/iu;
@@ -22,6 +25,13 @@ function put(map: Map<string, Owner[]>, key: string, owner: Owner): void {
   const owners = map.get(key);
   if (owners) owners.push(owner);
   else map.set(key, [owner]);
+}
+
+/** A name as it stands, and without what clients put before it: `mcp__mail__send`, `mcp_mail_send`, `mail__send`. */
+function undecorated(word: string): readonly string[] {
+  const parts = /^mcp[_-]/i.test(word) ? word.split(/_+/) : word.split('__');
+  const separator = parts.length > 1 && /^mcp[_-]/i.test(word) ? '_' : '__';
+  return [word, ...parts.slice(1, MOST_PARTS).map((_, i) => parts.slice(i + 1).join(separator))];
 }
 
 const shown = (text: string): string => `\`${visibleStart(text, 64)}\``;
@@ -88,7 +98,8 @@ export class TrustedNames {
   ): string | undefined {
     if (own.has(word)) return undefined;
     const rest = words.slice(end, end + 24);
-    for (const owner of lookAlikeKeys(word).flatMap((key) => this.#spoken.get(key) ?? [])) {
+    const spoken = undecorated(word).flatMap((name) => lookAlikeKeys(name));
+    for (const owner of spoken.flatMap((key) => this.#spoken.get(key) ?? [])) {
       if (owner.server === server || own.has(owner.name)) continue;
       const quoted = start > 0 && QUOTES.includes(words.charAt(start - 1));
       if (
