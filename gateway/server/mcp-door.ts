@@ -3,6 +3,7 @@ import type { Call } from '../pipeline/exchange.ts';
 import { isMcpUrl } from '../pipeline/mcp/address.ts';
 import type { McpRoom } from '../pipeline/mcp/room.ts';
 import { CLOSING, type Reply } from '../pipeline/reply.ts';
+import { answerPreflight, readableBy } from './cors.ts';
 import { McpSseDoor } from './mcp-sse-door.ts';
 
 const WELL_KNOWN = '/.well-known/oauth-protected-resource';
@@ -35,21 +36,41 @@ export function openMcpDoor(options: McpDoorOptions): McpDoor {
     if (closing.signal.aborted) reply.end();
   };
   const sse = options.sseLegacy ? new McpSseDoor({ ...options, exchange }) : undefined;
+  const enter = async (call: Call, reply: Reply): Promise<void> => {
+    const { method, url } = call.arrival;
+    if (sse?.serves(url)) return sse.exchange(call, method === 'GET' ? listenerOf(reply, closing.signal) : reply);
+    const path = url.split('?')[0] as string;
+    const known = path.startsWith(WELL_KNOWN) ? room.access.metadata(call.arrival, path) : undefined;
+    if (known === undefined || method !== 'GET') return exchange(call, reply);
+    const body = new TextEncoder().encode(known);
+    reply.head(200, { 'content-type': 'application/json', 'content-length': String(body.length) });
+    reply.end(body);
+  };
   return {
     ...options,
     serves: (url) => isMcpUrl(url) || url.startsWith(WELL_KNOWN),
     closeListening: () => closing.abort(CLOSING),
     async exchange(call, reply) {
-      const { method, url } = call.arrival;
-      if (sse?.serves(url)) return sse.exchange(call, method === 'GET' ? listenerOf(reply, closing.signal) : reply);
-      const path = url.split('?')[0] as string;
-      const known = path.startsWith(WELL_KNOWN) ? room.access.metadata(call.arrival, path) : undefined;
-      if (known === undefined || method !== 'GET') return exchange(call, reply);
-      const body = new TextEncoder().encode(known);
-      reply.head(200, { 'content-type': 'application/json', 'content-length': String(body.length) });
-      reply.end(body);
+      const origin = pageOf(room, call);
+      if (origin === undefined) return enter(call, reply);
+      const { 'access-control-request-method': asksFor, 'access-control-request-headers': names } =
+        call.arrival.headers;
+      if (call.arrival.method !== 'OPTIONS' || asksFor === undefined) return enter(call, readableBy(reply, origin));
+      return answerPreflight(reply, origin, typeof names === 'string' ? names : undefined);
     },
   };
+}
+
+/** The origin of the web page that calls, where it may; a page that may not is refused in the corridor like everyone else. */
+function pageOf(room: McpRoom, { arrival }: Call): string | undefined {
+  const { origin } = arrival.headers;
+  if (typeof origin !== 'string') return undefined;
+  try {
+    room.access.admit(arrival);
+    return origin;
+  } catch {
+    return undefined;
+  }
 }
 
 /** The way back to who only listens: for him the gate is gone as soon as it begins to close. */

@@ -259,4 +259,32 @@ describe('the plane’s door', () => {
     ])
       expect((await raw(gate, headers as Record<string, string>)).status).not.toBe(403);
   });
+
+  it('lets a page of an allowed origin ask and read, and no other (CORS)', async () => {
+    const gate = await start({ allowed_origins: ['https://app.example.com'] });
+    const preflight = (origin: string): Promise<Response> =>
+      fetch(`${gate.url}/mcp/crm`, {
+        method: 'OPTIONS',
+        headers: {
+          origin,
+          'access-control-request-method': 'POST',
+          'access-control-request-headers': 'content-type, mcp-param-region, x-evil',
+        },
+      });
+    const allowed = await preflight('https://app.example.com');
+    expect([allowed.status, allowed.headers.get('access-control-allow-origin')]).toEqual([
+      204,
+      'https://app.example.com',
+    ]);
+    expect(allowed.headers.get('access-control-allow-headers')).toMatch(/authorization.*mcp-param-region$/);
+    const refused = await preflight('https://evil.example');
+    expect([refused.status, refused.headers.get('access-control-allow-origin')]).toEqual([403, null]);
+    const answer = await knock(gate, { origin: 'https://app.example.com' });
+    expect([answer.status, answer.headers.get('access-control-allow-origin')]).toEqual([
+      401,
+      'https://app.example.com',
+    ]);
+    expect(answer.headers.get('access-control-expose-headers')).toContain('www-authenticate');
+    expect((await knock(gate)).headers.get('access-control-allow-origin')).toBeNull();
+  });
 });

@@ -84,6 +84,14 @@ const TOOLS: Record<
     note('notifications/tools/list_changed', {});
     answer(id, text('told'));
   },
+  chatter: (id, args) => {
+    note('notifications/resources/updated', { uri: 'x'.repeat(Number(args['size'])) });
+    answer(id, text('told'));
+  },
+  flood: (_id, args, params) => {
+    for (let i = 0; i < Number(args['times']); i += 1)
+      note('notifications/message', { level: 'info', data: 'x'.repeat(Number(args['size'])), name: params['name'] });
+  },
   unasked: (id) => {
     answer(4711, {});
     answer(id, text('fine'));

@@ -14,11 +14,13 @@ export interface EventStreamOptions {
   /** characters that may wait for a reader before `pressure(true)` is called */
   readonly highWater: number;
   readonly pressure: (on: boolean) => void;
+  /** messages were dropped, because nobody has read them for too long */
+  readonly dropped?: (() => void) | undefined;
 }
 
 /** Characters of sent events that a resumable stream keeps, and of unsent ones while nobody reads. */
 const REPLAY = 1024 * 1024;
-const ABSENT = 16 * 1024 * 1024;
+const ABSENT = 4 * 1024 * 1024;
 const PRIMING = 0;
 
 /** The messages of one leg, in order, for one reader at a time; as server-sent events, or as JSON where the first one is the answer. */
@@ -112,14 +114,31 @@ export class EventStream {
    * The events behind `after` as bytes of an event stream, until the last one or until the reader leaves; an earlier reader is let go.
    * `prime`: begin with an event that has an id and no data.
    */
-  async *read(signal: AbortSignal, after: number, prime: boolean): AsyncGenerator<Uint8Array, void> {
+  read(signal: AbortSignal, after: number, prime: boolean): AsyncGenerator<Uint8Array, void> {
     this.#reader += 1;
     const me = this.#reader;
     this.#attached = true;
     this.#left = false;
     this.#wake?.();
-    const leave = (): void => this.#wake?.();
-    signal.addEventListener('abort', leave, { once: true });
+    // also a reader who never asks for a first byte may leave
+    const leave = (): void => {
+      if (this.#reader === me) this.leave();
+    };
+    if (signal.aborted) leave();
+    else signal.addEventListener('abort', leave, { once: true });
+    return this.#bytes(me, signal, after, prime, () => {
+      signal.removeEventListener('abort', leave);
+      leave();
+    });
+  }
+
+  async *#bytes(
+    me: number,
+    signal: AbortSignal,
+    after: number,
+    prime: boolean,
+    left: () => void,
+  ): AsyncGenerator<Uint8Array, void> {
     let last = after;
     try {
       if (prime) yield Buffer.from(`id: ${this.id}.${PRIMING}\ndata: \n\n`);
@@ -138,8 +157,7 @@ export class EventStream {
         if (event.final) return;
       }
     } finally {
-      signal.removeEventListener('abort', leave);
-      if (this.#reader === me) this.leave();
+      left();
     }
   }
 
@@ -170,6 +188,7 @@ export class EventStream {
     this.#waiting = this.#events.reduce((sum, { text }) => sum + text.length, 0);
     this.#kept = 0;
     this.#press();
+    this.#options.dropped?.();
   }
 
   #press(): void {

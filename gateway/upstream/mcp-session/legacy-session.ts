@@ -59,6 +59,8 @@ export class LegacySession {
     this.#events = events;
     this.#startedAt = this.#usedAt = settings.ticks();
     this.#listening = this.#open(LISTENING);
+    // nobody listens yet, and perhaps nobody ever does: what waits must not keep the answers back
+    this.#listening.leave();
   }
 
   /** Opens the link. Throws a Fault (`TG_UPSTREAM_UNREACHABLE` or what `connect` throws). */
@@ -187,6 +189,7 @@ export class LegacySession {
         if (this.#pressing.size > 0) this.#link?.pause();
         else this.#link?.resume();
       },
+      dropped: () => this.#settings.incident('mcp.undelivered', { server: this.#settings.name }),
     });
     this.#streams.set(id, stream);
     const over = [...this.#streams.values()].filter((s) => s.ended);

@@ -1,0 +1,43 @@
+import type { Reply } from '../pipeline/reply.ts';
+
+/** What a page has to be allowed to send, and what it has to be allowed to see, to speak MCP. */
+const SENT =
+  'authorization, content-type, last-event-id, mcp-protocol-version, mcp-session-id, mcp-method, mcp-name, x-tollgate-key';
+const SEEN = 'mcp-session-id, mcp-protocol-version, www-authenticate, x-tollgate-call, x-tollgate-decision';
+
+/** The headers that let a page of this origin read an answer (https://fetch.spec.whatwg.org/#http-cors-protocol). */
+const readable = (origin: string): Readonly<Record<string, string>> => ({
+  'access-control-allow-origin': origin,
+  'access-control-expose-headers': SEEN,
+  vary: 'origin',
+});
+
+/** Answers the question that a browser asks before it lets a page of this origin call. Names of parameters (`Mcp-Param-…`) are the page's own. */
+export function answerPreflight(reply: Reply, origin: string, asked: string | undefined): void {
+  const parameters = (asked ?? '')
+    .split(',')
+    .map((name) => name.trim().toLowerCase())
+    .filter((name) => /^mcp-param-[a-z0-9_-]{1,64}$/.test(name));
+  reply.head(204, {
+    ...readable(origin),
+    'access-control-allow-methods': 'GET, POST, DELETE',
+    'access-control-allow-headers': [SENT, ...parameters].join(', '),
+    'access-control-max-age': '600',
+    'content-length': '0',
+  });
+  reply.end();
+}
+
+/** The way back to a page of this origin, which was found to be allowed. */
+export function readableBy(reply: Reply, origin: string): Reply {
+  return {
+    gone: reply.gone,
+    get started() {
+      return reply.started;
+    },
+    head: (status, headers) => reply.head(status, { ...headers, ...readable(origin) }),
+    write: (bytes) => reply.write(bytes),
+    end: (bytes) => reply.end(bytes),
+    cut: () => reply.cut(),
+  };
+}
