@@ -5,6 +5,7 @@ import type { Json } from '../../../gateway/domain/json.ts';
 import { applyEdits } from '../../../gateway/policy/apply-edits.ts';
 import type { Judge } from '../../../gateway/policy/judge.ts';
 import { masked } from '../../../gateway/policy/masked.ts';
+import { runCases } from '../../../gateway/policy/run-cases.ts';
 import { bundles, judge, mistakes, parts, rule, snapshot } from './_judging.ts';
 
 const HEAD =
@@ -235,5 +236,37 @@ describe('a mask that keeps the format', () => {
       }),
     );
     expect(applyEdits(target, edits)).toEqual({ to: '*.*@x.example, *** *23' });
+  });
+});
+
+describe('cases', () => {
+  it('say what tokens stand for, when a tool was called last, and what is known of the tool', () => {
+    const text = `bundle: t
+cases:
+  - name: the address comes back
+    at: pre_tool_call
+    tool: send_email
+    args: { to: <EMAIL_1> }
+    tokens: { <EMAIL_1>: { kind: pii.email, value: anna@example.com } }
+    expect: { decision: transform, rule: put-back, target: { to: anna@example.com } }
+  - name: a token of another run
+    at: pre_tool_call
+    tool: send_email
+    args: { to: <EMAIL_1> }
+    expect: { decision: deny, reason: 'runtime_error:transform_failed', target: { to: <EMAIL_1> } }
+  - name: too soon, for a tool somebody approved
+    at: pre_tool_call
+    tool: { name: pay, pinned: true, price_usd: 0.5 }
+    facts: { run: { last: { pay: 30 } } }
+    expect: { decision: deny, rule: slow }
+`;
+    const slow = rule(
+      'slow',
+      `tools: pay, when: 'run.last("pay") == 30.0 && tool.pinned && tool.price_usd == 0.5', verdict: deny`,
+    );
+    const report = runCases(judge(PUT_BACK + slow, HEAD), { path: 'p/t/cases.yaml', text });
+    expect(report.problems).toEqual([]);
+    expect(report.results.flatMap((r) => r.failures)).toEqual([]);
+    expect(report.results).toHaveLength(3);
   });
 });
