@@ -9,10 +9,11 @@ import { jsonOption } from './config-file.ts';
 import { priceCheckCommand } from './price/check.ts';
 import { explainLines, lineCells, termsText } from './price/explain-lines.ts';
 import { readTables, SHIPPED } from './price/read-tables.ts';
+import { explainTool, type ToolOptions, toolOptions } from './price/tool-options.ts';
 import { type UsageOptions, usageOf, usageOptions } from './price/usage-options.ts';
 import { CommandFailure, columns, print } from './terminal.ts';
 
-interface Options extends UsageOptions {
+interface Options extends UsageOptions, ToolOptions {
   readonly model?: string;
   readonly provider?: string;
   readonly at?: string;
@@ -38,7 +39,7 @@ export function priceCommand(): Command {
     .description('what a call costs, by the price table that the gate uses')
     .option('-m, --model <id>', 'the model as the provider names it')
     .option('-p, --provider <name>', 'the price table; default: the maker’s own');
-  return usageOptions(command)
+  return toolOptions(usageOptions(command))
     .option('--at <date>', 'when the call started; default: now')
     .option('--pricing <folder>', 'the price tables', SHIPPED)
     .addOption(jsonOption())
@@ -47,13 +48,21 @@ export function priceCommand(): Command {
 }
 
 function explain(options: Options): void {
-  const { model } = options;
-  if (model === undefined)
-    throw new CommandFailure(2, 'name a model with --model; `tollgate price check` looks at the tables themselves');
+  const { model, tool } = options;
+  if ((model === undefined) === (tool === undefined))
+    throw new CommandFailure(
+      2,
+      'name a model with --model, or a tool with --tool; `tollgate price check` looks at the tables themselves',
+    );
   const time = options.at === undefined ? Date.now() : Date.parse(options.at);
   if (Number.isNaN(time)) throw new CommandFailure(2, `--at \`${options.at}\` is no ISO date such as 2026-11-22`);
   const at = epochMs(time);
   const { cashier } = readTables(options.pricing);
+  if (tool !== undefined) return explainTool(cashier, tool, options, at, options.json ?? false);
+  explainModel(cashier, model as string, options, at);
+}
+
+function explainModel(cashier: Cashier, model: string, options: Options, at: EpochMs): void {
   const entry = usageOf(options);
   const [first, ...others] = pricesOf(cashier, options.provider, model, entry, at);
   if (first === undefined)

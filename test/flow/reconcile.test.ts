@@ -1,10 +1,10 @@
-import { execFile } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import Anthropic from '@anthropic-ai/sdk';
 import OpenAI from 'openai';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startTestGate, type TestGate } from '../support/gate.ts';
+import { inProcess, type Ran } from '../support/in-process.ts';
 import { completion, json, message, startUpstream, type TestUpstream } from '../support/upstream.ts';
 import {
   anthropicCost,
@@ -14,21 +14,6 @@ import {
   openaiActivity,
   openaiCost,
 } from '../unit/cli/reconcile/exports.ts';
-
-const BIN = join(import.meta.dirname, '../../bin/tollgate.mjs');
-
-interface Ran {
-  readonly code: number;
-  readonly out: string;
-  readonly err: string;
-}
-
-const tollgate = (...args: string[]): Promise<Ran> =>
-  new Promise((resolve) => {
-    execFile(process.execPath, [BIN, ...args], { env: { ...process.env, NO_COLOR: '1' } }, (error, out, err) =>
-      resolve({ code: typeof error?.code === 'number' ? error.code : 0, out, err }),
-    );
-  });
 
 let upstream: TestUpstream;
 let gate: TestGate;
@@ -91,7 +76,7 @@ function file(name: string, text: string): string {
   return path;
 }
 
-const reconcile = (...args: string[]): Promise<Ran> => tollgate('reconcile', '-c', config, ...args);
+const reconcile = (...args: string[]): Promise<Ran> => inProcess('reconcile', '-c', config, ...args);
 
 describe('`reconcile` beside a running gate', () => {
   it('agrees with the usage and the cost that the providers export', async () => {

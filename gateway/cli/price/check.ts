@@ -7,7 +7,7 @@ import { type Comparison, compareTables, dayOf, type RateDifference } from './co
 import { openPublicTable } from './public-table.ts';
 import { readTables, SHIPPED, type Tables } from './read-tables.ts';
 import { recordedUse } from './recorded-use.ts';
-import { type StaleModel, staleModels } from './stale-models.ts';
+import { type StaleModel, staleModels, staleTools } from './stale-models.ts';
 
 interface Options {
   pricing: string;
@@ -52,7 +52,10 @@ async function check(options: Options): Promise<void> {
     ? compareTables(tables.cashier, tables.files, await openPublicTable(), dayOf(now))
     : undefined;
   const used = usedModels(options, now);
-  const stale = staleModels(tables.files, now, options.maxAge, used, options.most);
+  const stale = [
+    ...staleModels(tables.files, now, options.maxAge, used, options.most),
+    ...staleTools(tables.tools, now, options.maxAge),
+  ];
   const open = compared?.differences.filter(({ known }) => known === undefined) ?? [];
   const ok = open.length === 0 && stale.length === 0;
   if (options.json) print(jsonOf(tables, compared, stale, ok));

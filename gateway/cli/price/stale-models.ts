@@ -1,7 +1,9 @@
 import type { PriceFile } from '../../price/schema.ts';
+import type { ToolFileEntry } from '../../price/tool-schema.ts';
 
-/** A model whose price nobody has looked at for too long. */
+/** A price that nobody has looked at for too long. */
 export interface StaleModel {
+  /** the price table; `tools` for a tool */
   readonly provider: string;
   readonly model: string;
   readonly checked: string;
@@ -11,6 +13,8 @@ export interface StaleModel {
 }
 
 const DAY_MS = 86_400_000;
+
+const ageOf = (checked: string, at: number): number => Math.floor((at - Date.parse(`${checked}T00:00:00Z`)) / DAY_MS);
 
 /** `provider/model` of the price table → recorded calls. */
 export type UseOfModels = ReadonlyMap<string, number>;
@@ -40,10 +44,22 @@ export function staleModels(
         provider,
         model: id,
         checked,
-        age_days: Math.floor((at - Date.parse(`${checked}T00:00:00Z`)) / DAY_MS),
+        age_days: ageOf(checked, at),
         calls: used?.get(`${provider}/${id}`),
       })),
     )
     .filter(({ provider, model, age_days }) => age_days > maxDays && (top?.has(`${provider}/${model}`) ?? true))
     .sort((a, b) => (b.calls ?? 0) - (a.calls ?? 0) || b.age_days - a.age_days);
 }
+
+/** Tools that were `checked` more than `maxDays` before `at`. */
+export const staleTools = (tools: readonly ToolFileEntry[], at: number, maxDays: number): StaleModel[] =>
+  tools
+    .map(({ server, tool, checked }) => ({
+      provider: 'tools',
+      model: server === undefined ? tool : `${server}/${tool}`,
+      checked,
+      age_days: ageOf(checked, at),
+      calls: undefined,
+    }))
+    .filter(({ age_days }) => age_days > maxDays);
