@@ -25,6 +25,16 @@ export interface ToolRef {
   readonly priceUsd?: number | undefined;
   /** its definition is the one somebody approved; undefined: not known */
   readonly pinned?: boolean | undefined;
+  /** what its server admits of it; facts of the policy are tightened by it, never relaxed */
+  readonly claims?: ToolClaims | undefined;
+}
+
+/** Dangers that a server states of its own tool. */
+export interface ToolClaims {
+  /** it changes things */
+  readonly writes: boolean;
+  /** it deals with whatever is out there, so anybody may have written its output */
+  readonly openWorld: boolean;
 }
 
 export interface ModelRef {

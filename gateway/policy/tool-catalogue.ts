@@ -1,3 +1,4 @@
+import type { ToolClaims } from '../domain/action.ts';
 import { type Glob, globMatches, parseGlob, specificity } from './glob.ts';
 
 export const EFFECTS = ['read', 'write', 'egress', 'money', 'identity'] as const;
@@ -37,6 +38,15 @@ export const UNDESCRIBED: ToolFacts = {
   amount: undefined,
   undo: '',
 };
+
+/** Facts of a tool whose server admits more danger than the policy says: never less strict than they were. */
+export function tightened(facts: ToolFacts, { writes, openWorld }: ToolClaims): ToolFacts {
+  return {
+    ...facts,
+    effect: writes && facts.effect === 'read' ? 'write' : facts.effect,
+    trust: openWorld ? 'untrusted' : facts.trust,
+  };
+}
 
 /** The facts of tools by name; where several patterns match, the most specific one describes the tool. */
 export class ToolCatalogue {

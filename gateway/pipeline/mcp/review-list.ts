@@ -2,6 +2,7 @@ import { asString, member } from '../../domain/json.ts';
 import { type Splice, spanOf, spliceAll } from '../../domain/json-text.ts';
 import type { McpEra, RpcMessage } from '../../ports/mcp-wire.ts';
 import type { Definition, PinKind, Standing } from '../../ports/pins.ts';
+import { claimsOf } from '../trust/tool-claims.ts';
 import type { Leg } from './leg.ts';
 import { definitionsIn, isWhole, listOf } from './lists.ts';
 import { whyNever } from './may-use.ts';
@@ -34,7 +35,8 @@ function pin(
 }
 
 function mayUse({ seat }: Leg, { kind, name }: Definition, standing: Standing | undefined): boolean {
-  return standing?.state === 'approved' && !whyNever(seat, kind === 'prompt' ? 'prompts/get' : name);
+  if (standing?.state !== 'approved') return false;
+  return !whyNever(seat, kind === 'prompt' ? 'prompts/get' : name, claimsOf(standing.definition));
 }
 
 function cut(leg: Leg, response: RpcMessage, hidden: readonly string[]): RpcMessage {

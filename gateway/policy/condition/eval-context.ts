@@ -1,5 +1,5 @@
 import type { Snapshot } from '../../domain/snapshot.ts';
-import type { ToolCatalogue, ToolFacts } from '../tool-catalogue.ts';
+import { type ToolCatalogue, type ToolFacts, tightened } from '../tool-catalogue.ts';
 import type { Value } from './cel-value.ts';
 import { TextSketch } from './text-sketch.ts';
 
@@ -60,7 +60,11 @@ export class EvalContext {
   }
 
   get tool(): ToolFacts {
-    this.#tool ??= this.#tools.find(this.snapshot.action.tool?.name ?? '');
+    if (this.#tool === undefined) {
+      const { tool } = this.snapshot.action;
+      const facts = this.#tools.find(tool?.name ?? '');
+      this.#tool = tool?.claims === undefined ? facts : tightened(facts, tool.claims);
+    }
     return this.#tool;
   }
 }

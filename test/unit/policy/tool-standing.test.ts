@@ -306,3 +306,30 @@ describe('soundness', () => {
     );
   });
 });
+
+describe('what a server admits of its tool', () => {
+  const head =
+    'policy: tollgate/v1\nname: t\ndefault: allow\ntools: { bash: { effect: read, trust: trusted }, pay: { effect: money, trust: internal } }\n';
+  const rules =
+    rule('w', 'when: \'tool.effect == "write"\', verdict: deny') +
+    rule('u', 'when: \'tool.trust == "untrusted"\', verdict: deny');
+  const claims = (writes: boolean, openWorld: boolean) => ({ writes, openWorld });
+
+  it.each([
+    [undefined, undefined],
+    [claims(false, false), undefined],
+    [claims(true, false), 't/w'],
+    [claims(false, true), 't/u'],
+  ])('tightens the facts of the policy: %o', (said, id) => {
+    const tool = { name: 'bash', pinned: true, claims: said };
+    const j = judge(rules, head);
+    expect(j.standing(prospect({ tool }))?.rule).toBe(id);
+    expect(j.evaluate(snapshot({ action: { tool } })).rule).toBe(id);
+  });
+
+  it('never makes them less strict', () => {
+    const j = judge(rule('m', 'when: \'tool.effect != "money"\', verdict: deny'), head);
+    for (const said of [claims(true, true), claims(true, false), claims(false, true)])
+      expect(j.standing(prospect({ tool: { name: 'pay', claims: said } }))).toBeUndefined();
+  });
+});
