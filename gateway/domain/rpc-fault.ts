@@ -28,9 +28,11 @@ export class RpcFault extends Fault {
       readonly status?: number;
       readonly data?: { readonly [name: string]: Json };
       readonly cause?: unknown;
+      readonly rule?: string | undefined;
+      readonly reason?: string | undefined;
     } = {},
   ) {
-    super(more.code ?? 'TG_BAD_REQUEST', message, more.cause);
+    super(more.code ?? 'TG_BAD_REQUEST', message, more.cause, { rule: more.rule, reason: more.reason });
     this.name = 'RpcFault';
     this.rpc = rpc;
     this.#status = more.status;

@@ -376,6 +376,7 @@ describe('a large result', () => {
   async function passed(
     tool: string,
     form: 'json' | 'stream',
+    patience = 15_000,
   ): Promise<{ early: number; whole: string; sent: string }> {
     const head = '{"jsonrpc":"2.0","id":1,"result":{"content":[{"type":"text","text":"';
     const text = 'é'.repeat(5 * MEGA);
@@ -406,14 +407,14 @@ describe('a large result', () => {
       outgoing.on('error', reject);
       outgoing.end(call(tool, '{}'));
     });
-    await vi.waitUntil(() => size > 9 * MEGA, { timeout: 1_500 }).catch(() => undefined);
+    await vi.waitUntil(() => size > 9 * MEGA, { timeout: patience }).catch(() => undefined);
     const early = size;
     finish();
     await done;
     return { early, whole: Buffer.concat(chunks).toString(), sent };
   }
 
-  it('of 10 MB streams through, byte for byte, where nothing has to see it whole', async () => {
+  it('of 10 MB streams through, byte for byte, where nothing has to see it whole', { timeout: 60_000 }, async () => {
     for (const form of ['json', 'stream'] as const) {
       const { early, whole, sent } = await passed('plain', form);
       expect(early).toBeGreaterThan(9 * MEGA);
@@ -426,7 +427,7 @@ describe('a large result', () => {
   });
 
   it('is held where a rule has to see it', async () => {
-    const { early, whole, sent } = await passed('guarded', 'json');
+    const { early, whole, sent } = await passed('guarded', 'json', 1_000);
     expect(early).toBe(0);
     expect(whole === sent).toBe(true);
   });

@@ -6,7 +6,9 @@ import { epochMs } from '../../domain/scalars.ts';
 import type { McpEra, RpcMessage } from '../../ports/mcp-wire.ts';
 import { begin, release } from '../conclude.ts';
 import { heartbeat } from '../heartbeat.ts';
+import { releaseRates } from '../rates.ts';
 import type { Hold } from '../reserve.ts';
+import { claimsOf } from '../trust/tool-claims.ts';
 import { judgeMessage, type Seat } from './judge-message.ts';
 import { haltFault, type Leg, send, watchLeg } from './leg.ts';
 import { callIdOf } from './name-run.ts';
@@ -15,7 +17,7 @@ import { type Relayed, relayAnswer } from './relay-answer.ts';
 import { remember } from './relay-events.ts';
 import type { Retry } from './request-state.ts';
 import { review } from './review.ts';
-import { benchOf, lifeAction, seatOf } from './seat.ts';
+import { benchOf, judgeStartup, seatOf } from './seat.ts';
 import { standingOf } from './standing.ts';
 import { startRun } from './start-run.ts';
 import {
@@ -51,10 +53,6 @@ interface Way {
 
 const encoder = new TextEncoder();
 
-const judgeLife = (seat: Seat, message: RpcMessage, action: ReturnType<typeof lifeAction>): void => {
-  judgeMessage({ ...seat, tool: undefined }, message, () => [action], seat.room.limits.request);
-};
-
 /** One request that is judged and priced: every beat of the corridor. Throws a Fault where it is refused before its answer began. */
 export async function callTool(asked: Ask): Promise<void> {
   const { visit, principal, peer } = asked.errand;
@@ -73,22 +71,23 @@ export async function callTool(asked: Ask): Promise<void> {
   const price = asked.retry ? undefined : gate.cashier.tool(server, plain.name, args, trail.at);
   const quote = asked.retry ? NO_PRICE : quoteTool(price);
   trail.quote = quote;
-  const hold = await reserveTool(gate, trail, principal, quote, plain);
-  const known = { callId, priceUsd: priceUsd(price), ...(standing && { pinned: true }) };
+  const hold = asked.retry ? NO_HOLD : await reserveTool(gate, trail, principal, quote, plain);
+  const claims = standing?.state === 'approved' ? claimsOf(standing.definition) : undefined;
+  const known = { callId, priceUsd: priceUsd(price), ...(standing && { pinned: true, claims }) };
   const { proposal } = asked.errand;
   const inLog = asked.retry !== undefined || proposal !== undefined;
   const seat: Seat = { bench: benchOf(ask.errand, quote, hold), room, trail, server, tool: known, inLog };
   let carried: RpcMessage;
   try {
     refuseHidden(seat, principal, plain);
-    if (first && !ask.errand.session) judgeLife(seat, ask.message, lifeAction('agent_startup', ask.errand));
-    ({ message: carried } = judgeMessage(seat, ask.message, room.wire.asked, room.limits.request));
+    if (first && !ask.errand.session) await judgeStartup(seat, ask.message, ask.errand);
+    ({ message: carried } = await judgeMessage(seat, ask.message, room.wire.asked, room.limits.request));
     await begin(gate, trail, principal, hold);
     if (proposal) gate.proposals.take(visit.space, proposal);
     else if (!asked.retry && ask.message.method === 'tools/call')
       trail.note('unproposed: no reply of a model that passed here proposed this call');
   } catch (error) {
-    if (hold.accounts.length > 0) await release(gate, trail, hold.amount);
+    await giveBack(visit, hold);
     throw error;
   }
   const priced = { server, tool: plain.name, args: room.wire.asked(carried)[0]?.target ?? {} };
@@ -103,7 +102,7 @@ export async function relayRequest(ask: Ask): Promise<void> {
   if (ask.era === 'modern' && message.kind === 'request')
     visit.room.wire.checkHeaders(message, visit.arrival.headers, undefined);
   const seat = seatOf(errand);
-  if (message.method === 'initialize') judgeLife(seat, message, lifeAction('agent_startup', errand));
+  if (message.method === 'initialize') await judgeStartup(seat, message, errand);
   await carry(ask, seat, { hold: NO_HOLD, priced: undefined, changes: {} });
 }
 
@@ -177,7 +176,7 @@ async function conclude(
   if (!priced) return;
   const { gate, trail, space } = visit;
   if (!served) {
-    if (hold.accounts.length > 0) await release(gate, trail, hold.amount);
+    await giveBack(visit, hold);
     return;
   }
   const cost = await settleTool(gate, trail, priced, hold, {
@@ -201,6 +200,10 @@ async function conclude(
     );
   }
 }
+
+/** Nothing was carried: what was held for it is free again. */
+const giveBack = ({ gate, trail }: Visit, hold: Hold): Promise<void> =>
+  hold.accounts.length > 0 ? release(gate, trail, hold.amount) : releaseRates(gate, trail);
 
 /** A call that lives longer than its lease renews it. */
 function keepLease({ gate, trail }: Visit, hold: Hold): () => void {

@@ -32,7 +32,7 @@ export async function passAnswer(errand: Errand, answering: RpcMessage, pending:
   const watch = watchLeg(errand);
   const leg: Leg = { errand, seat, request: undefined, era: 'legacy', signal: watch.signal };
   try {
-    const body = judged(leg, message, pending);
+    const body = await judged(leg, message, pending);
     const answer = await send(leg, 'POST', new TextEncoder().encode(body));
     const relayed = await relayAnswer(leg, answer, async (response) => ({ message: response }));
     trail.ending = relayed.ending;
@@ -42,10 +42,10 @@ export async function passAnswer(errand: Errand, answering: RpcMessage, pending:
 }
 
 /** The answer as the server may have it; what is denied reaches it as a refusal of its own kind. */
-function judged({ seat, errand }: Leg, message: RpcMessage, pending: Pending): string {
+async function judged({ seat, errand }: Leg, message: RpcMessage, pending: Pending): Promise<string> {
   const { room } = seat;
   try {
-    return judgeMessage(seat, message, room.wire.asked, room.limits.request).message.doc.text;
+    return (await judgeMessage(seat, message, room.wire.asked, room.limits.request)).message.doc.text;
   } catch (error) {
     if (!(error instanceof Fault) || error.code !== 'TG_POLICY_DENIED' || message.id === undefined) throw error;
     return refusalForServer(room, pending.method, message.id, error, errand.visit.trail.id);

@@ -15,13 +15,12 @@ import {
   texts,
 } from './federated-ask.ts';
 import { openFederatedSession, sealFederatedSession } from './federated-session.ts';
-import { judgeMessage } from './judge-message.ts';
 import { drop, send } from './leg.ts';
 import { recordEnd } from './listen.ts';
 import { nameRun } from './name-run.ts';
 import { review } from './review.ts';
 import type { McpPeer } from './room.ts';
-import { lifeAction, seatOf } from './seat.ts';
+import { judgeStartup, seatOf } from './seat.ts';
 import { refuseHalted } from './start-run.ts';
 import type { Visit } from './visit.ts';
 
@@ -31,22 +30,16 @@ const OURS = { name: 'tollgate', title: 'Tollgate', version: '1' };
 const CAPABILITIES = ['tools', 'prompts', 'resources', 'completions', 'logging'];
 
 /** Judges the beginning of an agent's work, once for all servers. Throws a Fault (`TG_POLICY_DENIED`). */
-function judgeStart(ask: FederatedAsk, peer: McpPeer): void {
+function judgeStart(ask: FederatedAsk, peer: McpPeer): Promise<void> {
   const errand = errandTo(ask, peer);
-  const seat = seatOf(errand);
-  judgeMessage(
-    { ...seat, tool: undefined },
-    ask.message,
-    () => [lifeAction('agent_startup', errand)],
-    seat.room.limits.request,
-  );
+  return judgeStartup(seatOf(errand), ask.message, errand);
 }
 
 /** `initialize`: a session with every server, one sealed handle for all, in the newest version that all of them have. */
 export async function federatedInitialize(ask: FederatedAsk): Promise<void> {
   const { visit, message, principal } = ask;
   const peers = federatedPeers(ask);
-  if (peers[0]) judgeStart(ask, peers[0]);
+  if (peers[0]) await judgeStart(ask, peers[0]);
   const first = (await askAll(ask, peers, () => message.doc.text)).filter((share) => began(ask, share));
   const version = first.map(versionOf).sort()[0];
   if (version === undefined)

@@ -5,6 +5,7 @@ import type { Json } from '../../domain/json.ts';
 import { type Splice, spanOf } from '../../domain/json-text.ts';
 import { RpcFault } from '../../domain/rpc-fault.ts';
 import type { JudgedPart, RpcMessage } from '../../ports/mcp-wire.ts';
+import { ask as askRemotes } from '../ask.ts';
 import { denial } from '../decide.ts';
 import type { ReplyFacts } from '../facts.ts';
 import { actionIdentity } from '../identities.ts';
@@ -36,20 +37,20 @@ export interface Judgement {
  * Judges every part of a message and lands what the verdicts change; an edited request is judged once more, and may then only pass or
  * be denied (mcp-plane.md 11). Throws a Fault (`TG_POLICY_DENIED`) for a denial and for an edit that cannot land.
  */
-export function judgeMessage(
+export async function judgeMessage(
   seat: Seat,
   message: RpcMessage,
   partsOf: (message: RpcMessage) => readonly JudgedPart[],
   bounds: McpRoom['limits']['request'],
-): Judgement {
-  const heard = hear(seat, message, partsOf(message));
+): Promise<Judgement> {
+  const heard = await hear(seat, message, partsOf(message));
   const splices = splicesOf(heard);
   if (splices.length === 0) return { message, edited: false };
   const edited = landed(seat, message, splices, bounds, heard);
   const again = partsOf(edited);
   confirm(seat, heard, again);
   const strict = again.filter(({ point }) => point === 'pre_tool_call');
-  const after = hear({ ...seat, inLog: true }, edited, strict);
+  const after = await hear({ ...seat, inLog: true }, edited, strict);
   if (splicesOf(after).some(changes(edited)))
     throw failed(after, 'a rule would edit the edited call again, so it is refused');
   return { message: edited, edited: true };
@@ -60,9 +61,11 @@ interface Heard {
   readonly judged: Judged;
 }
 
-function hear(seat: Seat, message: RpcMessage, parts: readonly JudgedPart[]): Heard[] {
+async function hear(seat: Seat, message: RpcMessage, parts: readonly JudgedPart[]): Promise<Heard[]> {
+  const actions = parts.map((part, i) => actionOf(seat, part, i));
+  if (seat.bench.noses.asks) await askRemotes(seat.bench, actions);
   const heard = parts.map((part, i) => {
-    const judged = judge(seat.bench, actionOf(seat, part, i), {
+    const judged = judge(seat.bench, actions[i] as Action, {
       reply: seat.reply,
       identityTarget: exactTarget(message, part),
       inLog: seat.inLog === true || i > 0,

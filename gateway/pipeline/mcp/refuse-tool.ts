@@ -24,11 +24,11 @@ export function refuseUnapproved(
       message: `tollgate denied the call of tool \`${tool.name}\`: ${why}`,
     });
   if (standing.state === 'unknown') {
-    const { message, code } = denied(
+    const { message, code, rule, reason } = denied(
       'unknown_tool',
       'no list of its server shows it; ask for the list and use one of those',
     );
-    throw new RpcFault(RPC.invalidParams, message, { code, status: 200 });
+    throw new RpcFault(RPC.invalidParams, message, { code, status: 200, rule, reason });
   }
   throw denied(
     standing.state === 'quarantined' ? 'tool_changed' : 'tool_not_approved',
@@ -38,7 +38,7 @@ export function refuseUnapproved(
 
 /** What a `hide` takes out of every list is not called either: a rule that denies speaks for itself. */
 export function refuseHidden(seat: Seat, principal: Principal, tool: ToolRef): void {
-  const never = whyNever(seat, tool.name);
+  const never = whyNever(seat, tool.name, seat.tool?.claims);
   if (never?.by !== 'hidden') return;
   const rule = never.rule ?? 'hidden';
   throw denyTool(seat.trail, principal, tool, {

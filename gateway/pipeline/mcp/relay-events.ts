@@ -187,10 +187,10 @@ function stray({ errand }: Leg): Passed {
 }
 
 /** A notification of the server; a denied one is left out and recorded. */
-function notify(leg: Leg, event: McpEvent, message: RpcMessage): Passed {
+async function notify(leg: Leg, event: McpEvent, message: RpcMessage): Promise<Passed> {
   const { seat } = leg;
   try {
-    const passed = judgeMessage(seat, message, seat.room.wire.brought, seat.room.limits.message).message;
+    const { message: passed } = await judgeMessage(seat, message, seat.room.wire.brought, seat.room.limits.message);
     return { bytes: bytesOf(leg, event, message, passed) };
   } catch (error) {
     if (!(error instanceof Fault) || error.code !== 'TG_POLICY_DENIED') throw error;

@@ -7,10 +7,10 @@ import { judgeMessage, type Seat } from './judge-message.ts';
  * Judges an answer of a server and returns what to send. Throws a Fault where it is withheld. A text that is a copy of
  * `structuredContent` gets the same edits (mcp-plane.md 9).
  */
-export function reviewAnswer(seat: Seat, request: RpcMessage, response: RpcMessage): RpcMessage {
+export async function reviewAnswer(seat: Seat, request: RpcMessage, response: RpcMessage): Promise<RpcMessage> {
   const { room } = seat;
   const partsOf = (message: RpcMessage) => room.wire.answered(request, message);
-  const { message, edited } = judgeMessage(seat, response, partsOf, room.limits.message);
+  const { message, edited } = await judgeMessage(seat, response, partsOf, room.limits.message);
   return edited ? withCopies(seat, response, message) : response;
 }
 

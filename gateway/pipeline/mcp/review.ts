@@ -23,7 +23,7 @@ export async function review(
   const listed = INTRODUCTIONS.has(request.method)
     ? await reviewInstructions(leg, response)
     : await reviewList(leg, request, response);
-  const message = lineageSealed(leg, request, reviewAnswer(seat, request, listed));
+  const message = lineageSealed(leg, request, await reviewAnswer(seat, request, listed));
   if (request.method !== 'initialize') return { message };
   return { message, headers: sessionHeader(leg, response, answer) };
 }

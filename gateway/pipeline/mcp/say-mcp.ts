@@ -62,8 +62,8 @@ export function sayMcpRefusal(
     return;
   }
   // a denial of a request that could be read is an answer, not a failure of the transport (mcp-plane.md 11)
-  const status =
-    isDenial(fault) && to.message?.kind === 'request' && to.message.method !== 'initialize' ? 200 : fault.status;
+  const isAnswer = isDenial(fault) && !(fault instanceof RpcFault) && to.message?.kind === 'request';
+  const status = isAnswer ? 200 : fault.status;
   const body = encoder.encode(text);
   trail.status = status;
   reply.head(status, {

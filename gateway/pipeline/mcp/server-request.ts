@@ -13,7 +13,7 @@ export async function fromServer(leg: Leg, message: RpcMessage): Promise<RpcMess
   const { seat, errand } = leg;
   const { visit, session, peer } = errand;
   try {
-    const { message: passed } = judgeMessage(seat, message, seat.room.wire.brought, seat.room.limits.message);
+    const { message: passed } = await judgeMessage(seat, message, seat.room.wire.brought, seat.room.limits.message);
     const { room, principalId, gate, address } = visit;
     const server = peer.server.name;
     const own = message.id ?? '';
