@@ -44,6 +44,8 @@ async function answer(options: OfficeOptions, request: IncomingMessage, response
   }
   if (!knownHost(options.hosts, request.headers.host))
     return json(response, 403, problem('TG_BAD_REQUEST', 'this Host is not served here; add it to `office.hosts`'));
+  if (!ownOrigin(request))
+    return json(response, 403, problem('TG_FOREIGN_ORIGIN', 'web pages of another origin may not read the office'));
   if (url.pathname === '/metrics') {
     const { contentType, body } = await options.scrape();
     response.writeHead(200, { 'content-type': contentType });
@@ -89,6 +91,11 @@ function limitOf(url: URL): number | undefined {
 function knownHost(hosts: readonly string[], host: string | undefined): boolean {
   const name = (host ?? '').replace(/:[0-9]+$/, '');
   return ['localhost', '127.0.0.1', '[::1]', ...hosts].includes(name) || /^127\./.test(name);
+}
+
+/** True where no web page asks, or one that came from here. */
+function ownOrigin({ headers: { origin, host } }: IncomingMessage): boolean {
+  return origin === undefined || origin === `http://${host}` || origin === `https://${host}`;
 }
 
 const problem = (code: string, message: string) => ({ error: { code, message } });

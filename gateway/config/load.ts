@@ -134,6 +134,14 @@ function contradictions(source: Source, config: Config): Problem[] {
       ),
     );
   }
+  if (!config.office.unauthenticated && !isLoopback(config.office.host)) {
+    problems.push(
+      source.problem(
+        ['office', 'host'],
+        `the office has no login, and \`${config.office.host}\` is not a loopback address; set \`host: 127.0.0.1\`, or \`unauthenticated: true\` where only those who may read every call can reach it`,
+      ),
+    );
+  }
   if (Object.keys(config.upstreams).length === 0 && Object.keys(config.mcp?.servers ?? {}).length === 0)
     problems.push(source.problem(['upstreams'], 'there is no upstream; name at least one'));
   for (const name of ['run', 'healthz', 'readyz', 'mcp', 'hooks']) {

@@ -168,6 +168,8 @@ export const configSchema = z.strictObject({
       port: z.int().min(0).max(65535).default(8788),
       /** further Host names the office answers to */
       hosts: z.array(z.string().min(1)).default([]),
+      /** it has no login: whoever reaches it reads every call. Said aloud before it listens beyond this machine */
+      unauthenticated: z.boolean().default(false),
     })
     .prefault({}),
   upstreams: z

@@ -287,4 +287,13 @@ describe('the plane’s door', () => {
     expect(answer.headers.get('access-control-expose-headers')).toContain('www-authenticate');
     expect((await knock(gate)).headers.get('access-control-allow-origin')).toBeNull();
   });
+
+  it('of the office is closed to foreign pages as well', async () => {
+    const gate = await start();
+    const { host } = new URL(gate.office);
+    const ask = (headers: Record<string, string>): Promise<Response> => fetch(`${gate.office}/api/calls`, { headers });
+    expect((await ask({ origin: 'https://evil.example' })).status).toBe(403);
+    expect((await ask({ origin: 'null' })).status).toBe(403);
+    expect([(await ask({})).status, (await ask({ origin: `http://${host}` })).status]).toEqual([200, 200]);
+  });
 });

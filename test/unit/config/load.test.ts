@@ -27,6 +27,11 @@ describe('a configuration', () => {
     expect(config.limits.on_abort).toBe('drain');
   });
 
+  it('does not open the office to a network unless that is said', () => {
+    expect(problemsOf(`${OK}office: { host: 0.0.0.0 }\n`).join()).toContain('3:17 the office has no login');
+    expect(problemsOf(`${OK}office: { host: 0.0.0.0, unauthenticated: true }\n`)).toEqual([]);
+  });
+
   it('reads the pinned example', () => {
     const config = load(
       `listen:   { host: 127.0.0.1, port: 8787 }
