@@ -1,6 +1,7 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { Fault } from '../../domain/fault.ts';
 import { usdToNano } from '../../domain/money.ts';
+import type { Principal } from '../../domain/principal.ts';
 import type { SealEntry } from '../../domain/receipt.ts';
 import { type CallId, epochMs, nano } from '../../domain/scalars.ts';
 import type { CallQuery, Calls, RunSummary } from '../../ports/calls.ts';
@@ -104,9 +105,9 @@ export class EmbeddedCalls implements Calls, Writer {
   }
 
   write(): void {
-    for (const row of this.#waiting) {
-      if (this.#insertCall(row) && row.receipt.principal) this.#countCall(row);
-    }
+    const runs = new Map<string, Counted>();
+    for (const row of this.#waiting) if (this.#insertCall(row)) add(runs, row);
+    for (const run of runs.values()) this.#countRun(run);
   }
 
   committed(): void {
@@ -134,13 +135,42 @@ export class EmbeddedCalls implements Calls, Writer {
     return this.#insert.run(seq, receipt.id, at, ...names, receipt.step, receipt.model, cost, json).changes !== 0;
   }
 
-  #countCall({ receipt, at, cost }: Row): void {
-    const { principal, step } = receipt;
-    if (!principal) return;
+  #countRun({ principal, calls, carried, steps, cost, firstAt, lastAt }: Counted): void {
     const { run, tenant, key, agent, human } = principal;
-    const carried = wasCarried(receipt) ? 1 : 0;
-    this.#count.run(run.id, tenant.id, key ?? '', agent.id, human?.id ?? null, carried, step, cost, at, at);
+    const names = [run.id, tenant.id, key ?? '', agent.id, human?.id ?? null];
+    this.#count.run(...names, calls, carried, steps, cost, firstAt, lastAt);
   }
+}
+
+/** What the receipts of one commit add to a run. */
+interface Counted {
+  principal: Principal;
+  calls: number;
+  carried: number;
+  steps: number;
+  cost: bigint;
+  firstAt: number;
+  lastAt: number;
+}
+
+function add(runs: Map<string, Counted>, { receipt, at, cost }: Row): void {
+  const { principal, step } = receipt;
+  if (!principal) return;
+  const name = `${principal.run.id}\n${principal.tenant.id}\n${principal.key ?? ''}`;
+  const carried = wasCarried(receipt) ? 1 : 0;
+  const known = runs.get(name);
+  if (!known) {
+    runs.set(name, { principal, calls: 1, carried, steps: step, cost, firstAt: at, lastAt: at });
+    return;
+  }
+  const { human } = known.principal;
+  known.principal = principal.human === undefined && human ? { ...principal, human } : principal;
+  known.calls += 1;
+  known.carried += carried;
+  known.steps = Math.max(known.steps, step);
+  known.cost = known.cost > MOST - cost ? MOST : known.cost + cost;
+  known.firstAt = Math.min(known.firstAt, at);
+  known.lastAt = Math.max(known.lastAt, at);
 }
 
 const wasCarried = ({ ending }: SealEntry): boolean =>
@@ -149,9 +179,9 @@ const wasCarried = ({ ending }: SealEntry): boolean =>
 // A sum past 2⁶³ − 1 would become a float, which a STRICT table refuses: it stays at the most.
 const COUNT = `
   INSERT INTO runs (id, tenant, key, agent, human, calls, carried, steps, cost, first_at, last_at)
-  VALUES (?, ?, ?, ?, ?, 1, ?, ?, ?, ?, ?)
+  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
   ON CONFLICT (id, tenant, key) DO UPDATE SET
     agent = excluded.agent, human = coalesce(excluded.human, human),
-    calls = calls + 1, carried = carried + excluded.carried, steps = max(steps, excluded.steps),
+    calls = calls + excluded.calls, carried = carried + excluded.carried, steps = max(steps, excluded.steps),
     cost = CASE WHEN cost > ${MOST} - excluded.cost THEN ${MOST} ELSE cost + excluded.cost END,
     first_at = min(first_at, excluded.first_at), last_at = max(last_at, excluded.last_at)`;
