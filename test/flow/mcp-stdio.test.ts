@@ -1,6 +1,7 @@
 import { mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { Client as ModernClient, StreamableHTTPClientTransport as ModernTransport } from '@modelcontextprotocol/client';
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js';
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
@@ -128,6 +129,34 @@ describe('two real servers from npm, unchanged', () => {
     expect(names).toEqual(expect.arrayContaining(['files__read_text_file', 'memory__read_graph']));
     expect(textOf(await client.callTool({ name: 'files__list_allowed_directories', arguments: {} }))).toContain(folder);
     expect(textOf(await client.callTool({ name: 'memory__read_graph', arguments: {} }))).toContain('entities');
+  });
+});
+
+describe('a server of both eras, made of the official SDK', () => {
+  const both = (): Record<string, unknown> => ({
+    both: { command: [process.execPath, join(REPO, 'test/support/sdk-stdio-server-process.ts')], share: 'everyone' },
+  });
+
+  it('serves clients of the new era from one process, and older ones from a process each', async () => {
+    const gate = await gateFor(both());
+    const modern = async (): Promise<ModernClient> => {
+      const client = new ModernClient({ name: 'new', version: '1' }, { versionNegotiation: { mode: 'auto' } });
+      await client.connect(new ModernTransport(new URL(`${gate.url}/mcp/both`)));
+      cleanup.push(() => client.close());
+      return client;
+    };
+    const say = async (client: Pick<Client, 'listTools'> | ModernClient): Promise<string> => {
+      await client.listTools();
+      return textOf(await (client as ModernClient).callTool({ name: 'echo', arguments: { text: 'größe' } }));
+    };
+    const [first, second] = [await modern(), await modern()];
+    expect(first.getNegotiatedProtocolVersion()).toBe('2026-07-28');
+    const said = await Promise.all([say(first), say(second)]);
+    expect(said[0]).toMatch(/^[0-9]+: größe$/);
+    expect(said[1]).toBe(said[0]);
+    const old = await throughGate(gate, 'both');
+    const older = await throughGate(gate, 'both');
+    expect(new Set([said[0], await say(old), await say(older)]).size).toBe(3);
   });
 });
 

@@ -122,7 +122,10 @@ export class LegacySession {
     this.#streams.delete(stream.id);
     const { value } = readMessage(Buffer.from(text));
     this.#version = asString(member(value['result'], 'protocolVersion')) ?? '';
-    return jsonAnswer(text, 'legacy', 'result' in value ? { 'mcp-session-id': this.id } : {});
+    if ('result' in value) return jsonAnswer(text, 'legacy', { 'mcp-session-id': this.id });
+    // a server that has no sessions says so over HTTP with a 400, and clients of both eras go on from there (mcp-plane.md 2)
+    const { status, ...refusal } = jsonAnswer(text, 'modern');
+    return { ...refusal, status: status === 200 ? 200 : 400 };
   }
 
   /** What the server says by itself; with `lastEventId`, what its reader has missed of that stream. */

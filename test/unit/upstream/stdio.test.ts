@@ -510,6 +510,16 @@ describe('a modern server', () => {
     await session(server);
   });
 
+  it('has no sessions: `initialize` is a 400, and its process is ended', async () => {
+    const { server } = open({ ERA: 'modern' });
+    const answer = await server.exchange(post(initialize()));
+    expect([answer.status, answer.headers['mcp-session-id']]).toEqual([400, undefined]);
+    expect((await messages(answer))[0]).toMatchObject({ id: 0, error: { code: -32601 } });
+    await eventually(() => pids().filter(alive)).toEqual([]);
+    const told = await open({}, { era: 'modern' }).server.exchange(post(initialize()));
+    expect([told.status, (await messages(told))[0]?.error?.code]).toEqual([400, -32022]);
+  });
+
   it('keeps callers with the same ids and tokens apart in one process', async () => {
     const { server } = open({ ERA: 'modern' }, { share: 'everyone' });
     const ask = async (principalId: string, n: number): Promise<string> => {
