@@ -307,7 +307,7 @@ describe('a condition that does not fit', () => {
     [
       'bad syntax',
       'run.steps >',
-      "8:22 the condition can't be read from the end on; check quotes, brackets and what the operator needs",
+      "8:21 the condition can't be read from `>` on; check quotes, brackets and what the operator needs",
     ],
     [
       'an unsigned int',
@@ -320,7 +320,7 @@ describe('a condition that does not fit', () => {
     [
       'something that is never in a list',
       '1 in run.labels',
-      '8:13 `in` looks for int in list(string): it is never there',
+      '8:12 `in` looks for int in list(string): it is never there',
     ],
   ])('%s', (_, when, expected) => {
     const found = at(when);
