@@ -4,13 +4,13 @@ import type { BeginEntry } from '../domain/receipt.ts';
 import { type Nano, nano } from '../domain/scalars.ts';
 import { summarize } from '../domain/usage.ts';
 import type { Conversation, RunSpace } from '../ports/runs.ts';
-import { watchBudgets } from './budget-watch.ts';
 import { type ChargeTerms, chargeOf } from './charge.ts';
 import { defer } from './deferred.ts';
 import type { Gateway } from './gateway.ts';
+import type { Hold } from './hold.ts';
 import type { Outcome } from './outcome.ts';
 import { releaseRates, settleRates } from './rates.ts';
-import type { Hold } from './reserve.ts';
+import { tellThresholds } from './tell-thresholds.ts';
 import type { Trail } from './trail.ts';
 
 /** The write-ahead line; nothing is carried before it is durable. Throws a Fault (`TG_RECORD_UNAVAILABLE`). */
@@ -50,7 +50,7 @@ export async function settle(
       gate.metrics.overrun(overrun);
       trail.note(`the charge passed its hold by $${nanoToUsd(overrun)}`);
     }
-    watchBudgets(gate, hold, amount);
+    tellThresholds(gate, hold, amount);
     return amount;
   } catch (error) {
     gate.log.error(

@@ -6,10 +6,10 @@ import { summarize, type Usage } from '../domain/usage.ts';
 import type { DeferredCall } from '../ports/deferrals.ts';
 import type { Deferred } from '../ports/dialect.ts';
 import { accountsOf } from './accounts.ts';
-import { watchBudgets } from './budget-watch.ts';
 import type { ChargeTerms } from './charge.ts';
 import type { Gateway } from './gateway.ts';
-import type { Hold } from './reserve.ts';
+import type { Hold } from './hold.ts';
+import { tellThresholds } from './tell-thresholds.ts';
 import type { Trail } from './trail.ts';
 
 /** The ledger would charge the hold by itself, without a receipt: its lease ends this much after ours. */
@@ -117,7 +117,7 @@ export async function settleDeferred(gate: Gateway, later: DeferredCall, settled
     const accounts = accountsOf(gate.budgets, later.principal, later.at, { model: later.model });
     const balances = await gate.ledger.balances(accounts);
     const { charged } = await gate.ledger.settle(later.call, wanted, accounts);
-    watchBudgets(gate, { amount: later.hold, accounts, balances }, charged);
+    tellThresholds(gate, { amount: later.hold, accounts, balances }, charged);
     const receipt = receiptOf(gate, later, settled, charged);
     await gate.spool.append(receipt);
     sealed = true;

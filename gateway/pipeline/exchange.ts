@@ -18,6 +18,7 @@ import type { Noses } from './detect.ts';
 import { callFacts } from './facts.ts';
 import { follow } from './follow.ts';
 import type { Gateway } from './gateway.ts';
+import type { Hold } from './hold.ts';
 import { digestOf } from './identities.ts';
 import type { Bench } from './judgement.ts';
 import { NOT_SERVED, type Outcome } from './outcome.ts';
@@ -26,7 +27,7 @@ import { quoteOf } from './quote-of.ts';
 import { readCall } from './read-call.ts';
 import type { Reply } from './reply.ts';
 import { modelOf } from './request-actions.ts';
-import { type Hold, refit, reserve } from './reserve.ts';
+import { refit, reserve } from './reserve.ts';
 import { refuse, sayRefusal } from './say.ts';
 import { Trail } from './trail.ts';
 

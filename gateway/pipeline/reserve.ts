@@ -6,18 +6,12 @@ import type { Principal } from '../domain/principal.ts';
 import { epochMs, type Nano, nano } from '../domain/scalars.ts';
 import type { Account, Balance } from '../ports/ledger.ts';
 import { accountsOf } from './accounts.ts';
-import { budgetLeft } from './budget-watch.ts';
+import { budgetLeft } from './budget-left.ts';
 import { denyCall } from './denied-call.ts';
 import type { Gateway } from './gateway.ts';
+import type { Hold } from './hold.ts';
 import { releaseRates, takeRates } from './rates.ts';
 import type { Trail } from './trail.ts';
-
-/** Money held for one call, or none where no budget applies. */
-export interface Hold {
-  readonly amount: Nano;
-  readonly accounts: readonly Account[];
-  readonly balances: readonly Balance[];
-}
 
 /** The least worth having: the fixed part and as much output as is useful, or all that was asked for where that is less. */
 function leastOf(quote: Quote, minUseful: number): Nano {

@@ -6,8 +6,8 @@ import { epochMs } from '../../domain/scalars.ts';
 import type { McpEra, RpcMessage } from '../../ports/mcp-wire.ts';
 import { begin, release } from '../conclude.ts';
 import { heartbeat } from '../heartbeat.ts';
+import type { Hold } from '../hold.ts';
 import { releaseRates } from '../rates.ts';
-import type { Hold } from '../reserve.ts';
 import { claimsOf } from '../trust/tool-claims.ts';
 import { judgeMessage, type Seat } from './judge-message.ts';
 import { haltFault, type Leg, send, watchLeg } from './leg.ts';
@@ -59,12 +59,13 @@ export async function callTool(asked: Ask): Promise<void> {
   const { gate, trail, room } = visit;
   const server = peer.server.name;
   const standing = await standingOf(asked);
-  const schema = standing?.state === 'approved' ? member(standing.definition, 'inputSchema') : undefined;
+  const definition = standing?.state === 'approved' ? standing.definition : undefined;
+  const schema = member(definition, 'inputSchema');
   if (asked.era === 'modern') room.wire.checkHeaders(asked.message, visit.arrival.headers, schema);
   const ask = { ...asked, message: asked.retry?.message ?? asked.message };
   const [part] = room.wire.asked(ask.message);
   const args = part?.target ?? {};
-  const callId = callIdOf(ask.message);
+  const callId = callIdOf(visit, ask.message);
   const plain: ToolRef = { name: part?.tool ?? ask.message.method, server, callId };
   refuseUnapproved(trail, principal, plain, standing);
   const first = startRun(visit, principal, asked.retry?.lineage, asked.errand.proposal);
@@ -76,7 +77,7 @@ export async function callTool(asked: Ask): Promise<void> {
   const known = { callId, priceUsd: priceUsd(price), ...(standing && { pinned: true, claims }) };
   const { proposal } = asked.errand;
   const inLog = asked.retry !== undefined || proposal !== undefined;
-  const seat: Seat = { bench: benchOf(ask.errand, quote, hold), room, trail, server, tool: known, inLog };
+  const seat: Seat = { bench: benchOf(ask.errand, quote, hold), room, trail, server, tool: known, inLog, definition };
   let carried: RpcMessage;
   try {
     refuseHidden(seat, principal, plain);

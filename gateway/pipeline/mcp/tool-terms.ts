@@ -8,8 +8,8 @@ import type { Balance } from '../../ports/ledger.ts';
 import type { ToolPrice } from '../../price/tool-price.ts';
 import { accountsOf } from '../accounts.ts';
 import type { Gateway } from '../gateway.ts';
+import type { Hold } from '../hold.ts';
 import { releaseRates, takeRates } from '../rates.ts';
-import type { Hold } from '../reserve.ts';
 import type { Trail } from '../trail.ts';
 import { denyTool } from './deny-tool.ts';
 
