@@ -179,11 +179,11 @@ describe('what is not one server’s', () => {
   it('is answered by the gate, or not served, with the place that serves it', async () => {
     const gate = await gateFor({ a: await server(paged('x', 1)) });
     expect((await ask(gate, 'ping')).result).toEqual({});
-    for (const method of ['subscriptions/listen', 'tasks/get', 'vendor/thing'])
+    for (const method of ['tasks/get', 'vendor/thing'])
       expect(await ask(gate, method)).toMatchObject({
         error: { code: -32601, message: expect.stringContaining('/mcp/<server>') },
       });
-    expect((await fetch(`${gate.url}/mcp`, { headers: { accept: 'text/event-stream' } })).status).toBe(405);
+    expect((await fetch(`${gate.url}/mcp`, { headers: { accept: 'text/event-stream' } })).status).toBe(400);
   });
 
   it('a header that names another tool than the body is refused before anything is asked', async () => {
@@ -213,5 +213,115 @@ describe('what is not one server’s', () => {
     expect(response.status).toBe(400);
     expect(await response.json()).toMatchObject({ error: { code: -32020 } });
     expect(a.seen).toEqual([]);
+  });
+});
+
+/** Reads events until one holds `what`; the stream stays open. */
+async function until(reader: ReadableStreamDefaultReader<Uint8Array>, what: string, sofar = ''): Promise<string> {
+  let text = sofar;
+  while (!text.includes(what)) {
+    const { done, value } = await reader.read();
+    if (done) throw new Error(`the stream ended without \`${what}\`: ${text}`);
+    text += new TextDecoder().decode(value);
+  }
+  return text;
+}
+
+describe('the stream of the federated endpoint', () => {
+  const changing = (): { answer: Answer; description: string } => {
+    const said = { description: 'one', answer: undefined as unknown as Answer };
+    said.answer = ({ method }) => ({
+      body:
+        method === 'initialize'
+          ? '"result":{"protocolVersion":"2025-11-25","capabilities":{"tools":{}},"serverInfo":{"name":"s","version":"1"}}'
+          : `"result":{"tools":[{"name":"t","description":${JSON.stringify(said.description)},"inputSchema":{"type":"object"}}]}`,
+    });
+    return said;
+  };
+
+  it('tells a modern listener what it granted, and once that a list changed', async () => {
+    const said = changing();
+    const gate = await gateFor({ a: await server(said.answer), b: await server(paged('y', 1)) });
+    await ask(gate, 'tools/list');
+    const stop = new AbortController();
+    cleanup.push(async () => stop.abort());
+    const params = {
+      notifications: { toolsListChanged: true, resourcesListChanged: true },
+      _meta: { 'io.modelcontextprotocol/protocolVersion': MODERN, 'io.modelcontextprotocol/clientCapabilities': {} },
+    };
+    const response = await fetch(`${gate.url}/mcp`, {
+      method: 'POST',
+      headers: {
+        'content-type': 'application/json',
+        'mcp-protocol-version': MODERN,
+        'mcp-method': 'subscriptions/listen',
+      },
+      body: JSON.stringify({ jsonrpc: '2.0', id: 'sub', method: 'subscriptions/listen', params }),
+      signal: stop.signal,
+    });
+    const reader = (response.body as ReadableStream<Uint8Array>).getReader();
+    const first = await until(reader, '\n\n');
+    expect(first).toContain(
+      '{"jsonrpc":"2.0","method":"notifications/subscriptions/acknowledged","params":{"notifications":{"toolsListChanged":true},"_meta":{"io.modelcontextprotocol/subscriptionId":"sub"}}}',
+    );
+    said.description = 'two';
+    await ask(gate, 'tools/list');
+    const more = await until(reader, 'list_changed');
+    expect(more.match(/notifications\/tools\/list_changed/g)).toHaveLength(1);
+    expect(more).toContain('"params":{"_meta":{"io.modelcontextprotocol/subscriptionId":"sub"}}');
+  });
+
+  it('ends at once with a complete result where nothing of the wishes can be granted', async () => {
+    const gate = await gateFor({ a: await server(paged('x', 1)) });
+    const response = await fetch(`${gate.url}/mcp`, {
+      method: 'POST',
+      headers: {
+        'content-type': 'application/json',
+        'mcp-protocol-version': MODERN,
+        'mcp-method': 'subscriptions/listen',
+      },
+      body: JSON.stringify({
+        jsonrpc: '2.0',
+        id: 1,
+        method: 'subscriptions/listen',
+        params: {
+          notifications: {},
+          _meta: {
+            'io.modelcontextprotocol/protocolVersion': MODERN,
+            'io.modelcontextprotocol/clientCapabilities': {},
+          },
+        },
+      }),
+    });
+    expect(await response.text()).toContain('{"jsonrpc":"2.0","id":1,"result":{"resultType":"complete"}}');
+  });
+
+  it('tells a legacy session, and nobody without one', async () => {
+    const said = changing();
+    const gate = await gateFor({ a: await server(said.answer) });
+    const post = (message: object, headers: Record<string, string> = {}): Promise<Response> =>
+      fetch(`${gate.url}/mcp`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', accept: 'application/json, text/event-stream', ...headers },
+        body: JSON.stringify({ jsonrpc: '2.0', id: 1, ...message }),
+      });
+    const params = { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 'x', version: '1' } };
+    const opened = await post({ method: 'initialize', params });
+    expect(await opened.json()).toMatchObject({ result: { capabilities: { tools: { listChanged: true } } } });
+    const session = { 'mcp-session-id': opened.headers.get('mcp-session-id') ?? '' };
+    await (await post({ method: 'tools/list' }, session)).text();
+    const stop = new AbortController();
+    cleanup.push(async () => stop.abort());
+    const stream = await fetch(`${gate.url}/mcp`, {
+      headers: { accept: 'text/event-stream', ...session },
+      signal: stop.signal,
+    });
+    expect(stream.status).toBe(200);
+    said.description = 'two';
+    await (await post({ method: 'tools/list' }, session)).text();
+    const text = await until((stream.body as ReadableStream<Uint8Array>).getReader(), 'list_changed');
+    expect(text).toContain('data: {"jsonrpc":"2.0","method":"notifications/tools/list_changed"}');
+    const forged = await fetch(`${gate.url}/mcp`, { headers: { accept: 'text/event-stream', 'mcp-session-id': 'x' } });
+    expect(forged.status).toBe(404);
   });
 });

@@ -6,6 +6,7 @@ import { passAnswer, takePending } from './client-answer.ts';
 import { errandFor } from './errand.ts';
 import { answerWith, errandTo, type FederatedAsk, federatedPeers, leaveOut } from './federated-ask.ts';
 import { federatedList } from './federated-list.ts';
+import { federatedListen } from './federated-listen.ts';
 import { type Route, routeOf } from './federated-route.ts';
 import { type FederatedSession, openFederatedSession, sessionWith } from './federated-session.ts';
 import { federatedDiscover, federatedInitialize } from './federated-start.ts';
@@ -35,6 +36,8 @@ export async function federatedPost(visit: Visit, message: RpcMessage, era: McpE
       return federatedInitialize(ask);
     case 'server/discover':
       return federatedDiscover(ask);
+    case 'subscriptions/listen':
+      return federatedListen(ask);
     case 'ping':
       return answerWith(ask, '{}');
     case 'logging/setLevel':

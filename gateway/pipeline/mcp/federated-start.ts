@@ -14,6 +14,7 @@ import {
   type Share,
   texts,
 } from './federated-ask.ts';
+import { federatedListen } from './federated-listen.ts';
 import { openFederatedSession, sealFederatedSession } from './federated-session.ts';
 import { drop, send } from './leg.ts';
 import { recordEnd } from './listen.ts';
@@ -28,6 +29,9 @@ const OURS = { name: 'tollgate', title: 'Tollgate', version: '1' };
 
 /** What a caller can do here: nothing that needs a stream the gate does not open on this endpoint. */
 const CAPABILITIES = ['tools', 'prompts', 'resources', 'completions', 'logging'];
+
+/** What the gate tells of on the stream it opens here. */
+const LISTED = new Set(['tools', 'prompts']);
 
 /** Judges the beginning of an agent's work, once for all servers. Throws a Fault (`TG_POLICY_DENIED`). */
 function judgeStart(ask: FederatedAsk, peer: McpPeer): Promise<void> {
@@ -99,7 +103,10 @@ async function end({ gate }: Visit, { leg, said, server }: Share): Promise<void>
 function capabilitiesOf(shares: readonly Share[]): JsonObject {
   const all = shares.map((share) => resultOf(share)?.['capabilities']);
   return Object.fromEntries(
-    CAPABILITIES.filter((name) => all.some((c) => isObject(member(c, name)))).map((name) => [name, {}]),
+    CAPABILITIES.filter((name) => all.some((c) => isObject(member(c, name)))).map((name) => [
+      name,
+      LISTED.has(name) ? { listChanged: true } : {},
+    ]),
   );
 }
 
@@ -141,17 +148,17 @@ export async function federatedDiscover(ask: FederatedAsk): Promise<void> {
   answerWith(ask, JSON.stringify(result));
 }
 
-/** GET and DELETE on the federated endpoint: there is no stream to listen on, and the end of a session is told to every server. */
+/** GET and DELETE on the federated endpoint: a stream of the gate's own, and the end of a session, which is told to every server. */
 export async function federatedEnd(visit: Visit): Promise<void> {
-  if (visit.arrival.method === 'GET')
-    throw new Fault('TG_METHOD', 'this endpoint offers no stream to listen on; listen on `/mcp/<server>`');
   const session = openFederatedSession(visit);
   if (!session)
-    throw new RpcFault(RPC.invalidRequest, 'header `mcp-session-id` is missing; it names the session to end');
+    throw new RpcFault(RPC.invalidRequest, 'header `mcp-session-id` is missing; send `initialize` to begin one');
   const own = { handle: session.handle, upstream: '', version: session.version, run: session.run };
   const principal = nameRun(visit, undefined, own, undefined);
   visit.trail.principal = principal;
   refuseHalted(visit, principal);
+  if (visit.arrival.method === 'GET')
+    return federatedListen({ visit, message: undefined, era: 'legacy', principal, session });
   const errands = federatedPeers({ visit, session }).map((peer) => errandTo({ visit, principal, session }, peer));
   if (errands[0]) recordEnd(seatOf(errands[0]), errands[0]);
   const signal = visit.reply.gone;

@@ -10,7 +10,8 @@ export interface ListListener {
   send(message: string): void;
 }
 
-const LISTS: ReadonlyMap<PinKind, { readonly method: string; readonly wish: string }> = new Map([
+/** By kind: the notification that its lists changed, and how a modern client asks for it. */
+export const LISTS: ReadonlyMap<PinKind, { readonly method: string; readonly wish: string }> = new Map([
   ['tool', { method: 'notifications/tools/list_changed', wish: 'toolsListChanged' }],
   ['prompt', { method: 'notifications/prompts/list_changed', wish: 'promptsListChanged' }],
   ['resource', { method: 'notifications/resources/list_changed', wish: 'resourcesListChanged' }],
