@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
@@ -6,7 +6,7 @@ import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import { ToolListChangedNotificationSchema } from '@modelcontextprotocol/sdk/types.js';
 import { afterEach, expect, it, vi } from 'vitest';
-import { startTestGate } from '../support/gate.ts';
+import { startTestGate, type TestGate } from '../support/gate.ts';
 import { listening, type McpFixture, startLegacyFixture } from '../support/mcp-fixture.ts';
 import { everythingServer } from '../support/mcp-tools.ts';
 
@@ -79,7 +79,7 @@ it('500 sessions at once, each its own, with the same ids of requests', async ()
   expect(new Set(named).size).toBe(500);
   expect(named.slice(0, 500)).toEqual(named.slice(500));
   expect(twice.every(({ said }) => !handles.includes(said.result?.content?.[0]?.text ?? ''))).toBe(true);
-}, 60_000);
+}, 120_000);
 
 it('another caller’s session is unknown, with a key of its own', async () => {
   const fixture = await sessionServer();
@@ -107,6 +107,42 @@ it('another caller’s session is unknown, with a key of its own', async () => {
   expect((await post('/mcp/other', handle)).status).toBe(404);
   expect((await post('/mcp/s', `${handle}A`)).status).toBe(404);
 });
+
+it('a session opened at one gate goes on at another with the same seal keys, and at no other', async () => {
+  const fixture = await sessionServer();
+  cleanup.push(() => fixture.close());
+  const start = async (key: Buffer) => {
+    const gate = await startTestGate({
+      upstreams: {},
+      config: {
+        mcp: {
+          servers: { s: { url: fixture.url } },
+          pins: { mode: 'first-use' },
+          seal_keys: [key.toString('base64')],
+        },
+      },
+    });
+    cleanup.push(() => gate.remove());
+    return gate;
+  };
+  const key = randomBytes(32);
+  const [one, two, three] = [await start(key), await start(key), await start(randomBytes(32))];
+  const post = (gate: TestGate, method: string, session?: string) =>
+    fetch(`${gate.url}/mcp/s`, {
+      method: 'POST',
+      headers: {
+        'content-type': 'application/json',
+        accept: 'application/json, text/event-stream',
+        ...(session !== undefined && { 'mcp-session-id': session }),
+      },
+      body: JSON.stringify({ jsonrpc: '2.0', id: 1, method, params: { name: 'who' } }),
+    });
+  const handle = (await post(one, 'initialize')).headers.get('mcp-session-id') ?? '';
+  const said = await Promise.all([one, two].map(async (gate) => (await post(gate, 'tools/call', handle)).text()));
+  expect(said[0]).toContain('content');
+  expect(said[1]).toBe(said[0]);
+  expect((await post(three, 'tools/call', handle)).status).toBe(404);
+}, 30_000);
 
 it('an open stream hears that a list changed when the rules do', async () => {
   const fixture = await startLegacyFixture(everythingServer);

@@ -16,7 +16,7 @@ rules:
     reason: secret
   - id: mask-mail
     at: [pre_tool_call, post_tool_call]
-    tools: [mail]
+    tools: [mail, strict]
     detect: pii
     verdict: transform
     transform: [{ redact: pii.email, as: mask }]
@@ -42,6 +42,12 @@ const TOOLS = ['plain', 'guarded', 'mail', 'sql'].map((name) => ({
     properties: { to: { type: 'string', 'x-mcp-header': 'To' }, text: { type: 'string' } },
   },
 }));
+
+TOOLS.push({
+  name: 'strict',
+  description: 'the tool strict',
+  inputSchema: { type: 'object', properties: { to: { type: 'string', enum: ['ada@example.com', 'x'] } } },
+} as never);
 
 type Answer = (text: string, request: IncomingMessage, response: ServerResponse) => void;
 
@@ -224,6 +230,13 @@ describe('verdicts on the wire', () => {
     const masked = '*'.repeat('ada@example.com'.length);
     expect(sent?.text).toBe(modernCall('mail', args.replace('ada@example.com', masked)));
     expect(sent?.headers['mcp-param-to']).toBe(masked);
+  });
+
+  it('an edit that breaks the schema of the tool cannot land', async () => {
+    const { text } = await post(call('strict', '{"to":"ada@example.com"}'));
+    expect(JSON.parse(text)).toMatchObject({ result: { isError: true } });
+    expect(text).toContain('breaks the schema of the tool at `/to`');
+    expect(toolCalls()).toEqual([]);
   });
 
   it('an edited call is judged again', async () => {

@@ -1,7 +1,8 @@
 import type { Action, ToolRef } from '../../domain/action.ts';
 import { canonicalExact, parseExact } from '../../domain/exact-json.ts';
 import { Fault } from '../../domain/fault.ts';
-import type { Json } from '../../domain/json.ts';
+import { type Json, member } from '../../domain/json.ts';
+import { shapeFault } from '../../domain/json-shape.ts';
 import { type Splice, spanOf } from '../../domain/json-text.ts';
 import { RpcFault } from '../../domain/rpc-fault.ts';
 import type { JudgedPart, RpcMessage } from '../../ports/mcp-wire.ts';
@@ -25,6 +26,8 @@ export interface Seat {
   /** the call is in its run's log already: a model proposed it, or it was judged before an edit */
   readonly inLog?: boolean | undefined;
   readonly reply?: ReplyFacts | undefined;
+  /** the approved definition, whose schemas an edit has to keep */
+  readonly definition?: Json | undefined;
 }
 
 /** What became of a message. */
@@ -49,6 +52,7 @@ export async function judgeMessage(
   const edited = landed(seat, message, splices, bounds, heard);
   const again = partsOf(edited);
   confirm(seat, heard, again);
+  keepsShape(seat, message, edited, heard);
   const strict = again.filter(({ point }) => point === 'pre_tool_call');
   const after = await hear({ ...seat, inLog: true }, edited, strict);
   if (splicesOf(after).some(changes(edited)))
@@ -141,6 +145,20 @@ function landed(
     bench.gate.log.warn({ error: error.message }, 'an edit could not land');
     throw failed(heard, 'an edit of this rule could not land, so the call is refused', error);
   }
+}
+
+/** An edit that breaks the schema its server declared cannot land: the server, or the client, would refuse it for another reason. */
+function keepsShape({ definition }: Seat, before: RpcMessage, after: RpcMessage, heard: readonly Heard[]): void {
+  if (definition === undefined) return;
+  const schema = member(definition, after.kind === 'request' ? 'inputSchema' : 'outputSchema');
+  const faultIn = ({ doc, kind }: RpcMessage): string | undefined => {
+    const value =
+      kind === 'request' ? member(doc.value['params'], 'arguments') : member(doc.value['result'], 'structuredContent');
+    return value === undefined ? undefined : shapeFault(schema, value);
+  };
+  const at = faultIn(after);
+  // what was wrong before is for its reader to say
+  if (at !== undefined && faultIn(before) === undefined) throw failed(heard, `an edit of this rule breaks the schema of the tool at \`${at}\``);
 }
 
 /** What was enforced is what is carried: the edited message hashes to the identity the verdict promised, or the call is denied. */

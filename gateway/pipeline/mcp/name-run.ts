@@ -4,16 +4,11 @@ import type { Arrival } from '../../ports/identity.ts';
 import type { RpcMessage } from '../../ports/mcp-wire.ts';
 import type { OpenSession, Visit } from './visit.ts';
 
-/** Sessions of clients that name theirs in `_meta` (attribution.md 7); all asserted. */
-const META_SESSIONS = ['threadId', 'ai.opencode/sessionID', 'antigravity.google/conversation_id'];
-
 const metaOf = (message: RpcMessage | undefined): Json | undefined => member(message?.doc.value['params'], '_meta');
 
-/** The id of the model's own call, where the client passes it on (Claude Code: `_meta["claudecode/toolUseId"]`). */
-export function callIdOf(message: RpcMessage): string | undefined {
-  const id = member(metaOf(message), 'claudecode/toolUseId');
-  return typeof id === 'string' && id !== '' ? id : undefined;
-}
+/** The id of the model's own call, where the client passes it on in `_meta`. */
+export const callIdOf = ({ gate }: Visit, message: RpcMessage): string | undefined =>
+  gate.identity.metaNames(metaOf(message)).callId;
 
 /**
  * Names whoever acts. The run: path, header, trace or a session that `_meta` names; else where a model proposed this very call; else
@@ -26,10 +21,10 @@ export function nameRun(
   proposed: string | undefined,
 ): Principal {
   const meta = metaOf(message);
-  const named = META_SESSIONS.map((name) => member(meta, name)).find((id) => typeof id === 'string');
+  const { session: named } = gate.identity.metaNames(meta);
   let source = 'conversation';
   const principal = gate.identity.attribute(caller, traced(arrival, meta), address.labels, {
-    asserted: typeof named === 'string' ? { session: named } : {},
+    asserted: named === undefined ? {} : { session: named },
     infer() {
       if (proposed !== undefined) source = 'proposal';
       else source = session ? 'mcp-session' : 'mcp-caller';

@@ -13,7 +13,7 @@ export function proposalOf(visit: Visit, message: RpcMessage | undefined, server
   const execution = {
     names: namesOf(visit, server, tool),
     args: member(params, 'arguments') ?? {},
-    callId: callIdOf(message),
+    callId: callIdOf(visit, message),
   };
   return visit.gate.proposals.find(visit.space, execution, visit.gate.clock.now());
 }

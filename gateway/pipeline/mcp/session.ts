@@ -48,9 +48,16 @@ export function legacySession(visit: Visit): OpenSession | undefined {
   return session;
 }
 
-/** The version header names the negotiated version or is left out. Throws an RpcFault (400). */
+/** Revisions with sessions. */
+const LEGACY_VERSIONS: ReadonlySet<string> = new Set(['2024-11-05', '2025-03-26', '2025-06-18', '2025-11-25']);
+
+/**
+ * The version header names a revision with sessions, or is left out; only invalid and unsupported ones have to be refused (2025-11-25,
+ * basic/transports, protocol version header), and whether one that was not negotiated is taken is the server's to say. Throws an RpcFault (400).
+ */
 function checkVersion(session: OpenSession | undefined, header: string | undefined): void {
   if (!session || session.version === '' || header === undefined || header === session.version) return;
+  if (LEGACY_VERSIONS.has(header)) return;
   throw new RpcFault(
     RPC.invalidRequest,
     `header \`mcp-protocol-version: ${header}\` is not the version this session negotiated; send \`${session.version}\``,
