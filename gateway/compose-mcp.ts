@@ -36,6 +36,8 @@ type Parts = Pick<Gateway, 'clock' | 'log' | 'spool' | 'identity'> & { readonly 
 const MEGA = 1024 * 1024;
 /** How long the answer of a server without HTTP may take before it is sent as a stream. */
 const PATIENCE_MS = 100;
+/** Connections to one server of 2024-11-05: each session holds one. */
+const MAX_CONNECTIONS = 1_000;
 /** How long a process may take to answer the probe of its era. */
 const PROBE_MS = 5_000;
 
@@ -129,7 +131,14 @@ function openServer(
   if ('url' in server) {
     const credential = credentialOf(name, server, parts);
     return server.sse_legacy
-      ? openSseServer({ ...session, url: server.url, upstream, credential: (caller) => credential.get(caller) })
+      ? openSseServer({
+          ...session,
+          url: server.url,
+          upstream,
+          credential: (caller) => credential.get(caller),
+          maxSessions: MAX_CONNECTIONS,
+          maxPerPrincipal: MAX_CONNECTIONS / 10,
+        })
       : openMcpHttp({ name, url: server.url, upstream, credential });
   }
   const { command, env, uid, gid, cwd = '.' } = server;
@@ -139,6 +148,7 @@ function openServer(
     era: server.era,
     share: server.share,
     maxProcesses: server.max_processes,
+    maxPerPrincipal: server.max_per_principal,
     probeMs: PROBE_MS,
     redact: withoutSecrets,
   });

@@ -74,6 +74,8 @@ const stdioServer = z.strictObject({
   share: z.enum(['session', 'principal', 'everyone']).default('session'),
   /** most processes of it at one time */
   max_processes: z.int().min(1).max(10_000).default(100),
+  /** most sessions of one caller, so that nobody takes them all */
+  max_per_principal: z.int().min(1).max(10_000).default(20),
 });
 
 const webServer = z.strictObject({

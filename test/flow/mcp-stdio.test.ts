@@ -192,7 +192,7 @@ describe('a process behind the gate', () => {
     await expect(client.callTool({ name: 'garbage' })).rejects.toThrow('sent something that is no message');
     await eventually(() =>
       readdirSync(join(gate.folder, 'data/spool')).some((file) =>
-        readFileSync(join(gate.folder, 'data/spool', file), 'utf8').includes('"mcp.unreadable"'),
+        readFileSync(join(gate.folder, 'data/spool', file), 'utf8').includes('"mcp_unreadable"'),
       ),
     );
   });

@@ -192,7 +192,7 @@ export class LegacySession {
         if (this.#pressing.size > 0) this.#link?.pause();
         else this.#link?.resume();
       },
-      dropped: () => this.#settings.incident('mcp.undelivered', { server: this.#settings.name }),
+      dropped: () => this.#settings.incident('mcp_undelivered', { server: this.#settings.name }),
     });
     this.#streams.set(id, stream);
     const over = [...this.#streams.values()].filter((s) => s.ended);
@@ -218,7 +218,7 @@ export class LegacySession {
     const waiting = this.#waiting.get(message.id as string);
     if (!waiting) {
       if (!this.#cancelled.delete(message.id as string))
-        this.#settings.incident('mcp.unasked', { server: this.#settings.name });
+        this.#settings.incident('mcp_unasked', { server: this.#settings.name });
       return;
     }
     this.#waiting.delete(message.id as string);
@@ -240,7 +240,7 @@ export class LegacySession {
   /** A line that nobody could read alike is not passed on. Which request it was meant for cannot be known, so none goes on waiting. */
   #unreadable(why: string): void {
     const message = `the MCP server \`${this.#settings.name}\` sent something that is no message: ${why}`;
-    this.#settings.incident('mcp.unreadable', { server: this.#settings.name, why, waiting: this.#waiting.size });
+    this.#settings.incident('mcp_unreadable', { server: this.#settings.name, why, waiting: this.#waiting.size });
     this.#fail(new Fault('TG_UPSTREAM_UNREADABLE', message));
   }
 
@@ -262,7 +262,7 @@ export class LegacySession {
     this.#fail(new Fault('TG_UPSTREAM_BROKE', this.#ended()));
     this.#listening.end();
     if (!unasked) return;
-    this.#settings.incident('mcp.ended', { server: this.#settings.name, how });
+    this.#settings.incident('mcp_ended', { server: this.#settings.name, how });
     this.#events.gone(this, this.#settings.ticks() - this.#startedAt);
   }
 }

@@ -22,7 +22,7 @@ export interface Link {
 
 /** What went wrong with a server that nobody may miss; `detail` holds no content. */
 export type Incident = (
-  name: 'mcp.unreadable' | 'mcp.unasked' | 'mcp.refused_request' | 'mcp.undelivered' | 'mcp.ended',
+  name: 'mcp_unreadable' | 'mcp_unasked' | 'mcp_refused_request' | 'mcp_undelivered' | 'mcp_ended',
   detail: Readonly<Record<string, string | number>>,
 ) => void;
 

@@ -11,6 +11,9 @@ const REAP_EVERY_MS = 5_000;
 
 export interface TableSettings extends SessionSettings {
   readonly log: Log;
+  /** most sessions at one time, and of one principal: nobody takes them all */
+  readonly maxSessions: number;
+  readonly maxPerPrincipal: number;
 }
 
 export interface TableEvents {
@@ -27,7 +30,8 @@ export class SessionTable {
   readonly #sessions = new Map<string, LegacySession>();
   readonly #ending = new Set<Promise<void>>();
   readonly #reaper: NodeJS.Timeout;
-  #opening = 0;
+  /** by principal: sessions that are being opened */
+  readonly #opening = new Map<string, number>();
   #closed = false;
 
   constructor(settings: TableSettings, events: TableEvents) {
@@ -39,7 +43,7 @@ export class SessionTable {
 
   /** sessions, those included that are being opened */
   get size(): number {
-    return this.#sessions.size + this.#opening;
+    return this.#sessions.size + [...this.#opening.values()].reduce((sum, n) => sum + n, 0);
   }
 
   async post(message: RpcMessage, request: McpRequest): Promise<McpAnswer> {
@@ -95,13 +99,14 @@ export class SessionTable {
   }
 
   async #initialize(message: RpcMessage, { caller, signal }: McpRequest): Promise<McpAnswer> {
+    this.#refuseTooMany(caller.principalId);
     const session = new LegacySession(randomUUID(), caller.principalId, this.#settings, {
       gone: (gone, lived) => {
         this.#sessions.delete(gone.id);
         this.#events.gone(caller.principalId, lived);
       },
     });
-    this.#opening += 1;
+    this.#count(caller.principalId, 1);
     try {
       await session.start((events) => this.#events.connect(events, caller));
       const answer = await session.initialize(message, signal);
@@ -114,8 +119,26 @@ export class SessionTable {
       this.end(session);
       throw error;
     } finally {
-      this.#opening -= 1;
+      this.#count(caller.principalId, -1);
     }
+  }
+
+  #count(principalId: string, change: 1 | -1): void {
+    const count = (this.#opening.get(principalId) ?? 0) + change;
+    if (count === 0) this.#opening.delete(principalId);
+    else this.#opening.set(principalId, count);
+  }
+
+  #refuseTooMany(principalId: string): void {
+    const { name, maxSessions, maxPerPrincipal } = this.#settings;
+    const own = [...this.#sessions.values()].filter((session) => session.principalId === principalId).length;
+    const mine = own + (this.#opening.get(principalId) ?? 0) >= maxPerPrincipal;
+    if (!mine && this.size < maxSessions) return;
+    const who = mine ? `you have ${maxPerPrincipal} sessions` : `there are ${maxSessions} sessions`;
+    throw new Fault(
+      'TG_UPSTREAM_UNREACHABLE',
+      `${who} with the MCP server \`${name}\` already; end one that is not needed`,
+    );
   }
 
   #reap(): void {

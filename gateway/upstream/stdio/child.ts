@@ -2,7 +2,7 @@ import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Fault } from '../../domain/fault.ts';
-import { MARK, signalTree } from './kill-tree.ts';
+import { killTreeNow, MARK, signalTree } from './kill-tree.ts';
 import { LineSplitter } from './line-splitter.ts';
 
 /** What to start: from the configuration file and from nowhere else (CVE-2026-42271). */
@@ -42,7 +42,7 @@ let watching = false;
 
 /** The gate itself is about to be gone: nothing it started may stay. */
 function killAll(): void {
-  for (const child of living) child.kill();
+  for (const child of living) child.killNow();
 }
 
 /** One server process with its own group. It is over when `gone` was called. */
@@ -63,7 +63,7 @@ export class Child {
     process.stderr.on('data', (chunk: Uint8Array) => events.stderr(chunk));
     // a pipe that breaks is told by the end of the process
     for (const pipe of [process.stdin, process.stdout, process.stderr]) pipe.on('error', () => undefined);
-    this.#ended = new Promise((resolve) => {
+    this.#ended = new Promise((resolve, reject) => {
       process.once('exit', (code, signal) => {
         this.#exited = true;
         const how = signal === null ? `exit code ${code}` : `signal ${signal}`;
@@ -74,11 +74,12 @@ export class Child {
         process.once('close', () => {
           clearTimeout(patience);
           lines.end();
-          // whatever it started and left behind ends with it
-          this.kill();
-          living.delete(this);
           events.gone(how);
-          resolve();
+          // whatever it started and left behind ends with it
+          this.#signal('SIGKILL').then(() => {
+            living.delete(this);
+            resolve();
+          }, reject);
         });
         process.stdout.resume();
       });
@@ -108,9 +109,9 @@ export class Child {
     this.#process.stdout.resume();
   }
 
-  /** Kills it at once with everything it started. */
-  kill(): void {
-    signalTree(this.pid, this.#mark, 'SIGKILL');
+  /** Kills it at once with everything it started: the gate itself is about to end. */
+  killNow(): void {
+    killTreeNow(this.pid, this.#mark);
   }
 
   /** Ends it: stdin is closed, then TERM, then KILL for all it started. Resolves when it is gone. */
@@ -123,10 +124,14 @@ export class Child {
     this.#process.stdin.end();
     this.#process.stdout.resume();
     if (await this.#goneWithin(GRACE_MS)) return;
-    signalTree(this.pid, this.#mark, 'SIGTERM');
+    await this.#signal('SIGTERM');
     if (await this.#goneWithin(GRACE_MS)) return;
-    this.kill();
+    await this.#signal('SIGKILL');
     await this.#ended;
+  }
+
+  #signal(name: NodeJS.Signals): Promise<void> {
+    return signalTree(this.pid, this.#mark, name);
   }
 
   async #goneWithin(ms: number): Promise<boolean> {

@@ -1,48 +1,44 @@
 import { readdirSync, readFileSync } from 'node:fs';
+import { readdir, readFile } from 'node:fs/promises';
 
 /** Set in the environment of every process we start: its descendants inherit it, also where they left its group. */
 export const MARK = 'TOLLGATE_MCP_PROCESS';
 
-/** Sends a signal to a process group; false: there is no such group any more. */
-function signalGroup(group: number, signal: NodeJS.Signals): boolean {
+/** Sends a signal to a process, or to a group where `pid` is negative. One that is gone, or another user's (setuid), gets none. */
+function signal(pid: number, name: NodeJS.Signals): void {
   try {
-    process.kill(-group, signal);
-    return true;
+    process.kill(pid, name);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ESRCH') return false;
-    // EPERM: what is left of the group belongs to another user (setuid); there is nothing we may send to it
-    if ((error as NodeJS.ErrnoException).code === 'EPERM') return false;
-    throw error;
+    if (!['ESRCH', 'EPERM'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
   }
 }
 
-/** Processes that carry our mark. Linux only; elsewhere the process group is all there is. */
-function marked(mark: string): number[] {
-  if (process.platform !== 'linux') return [];
-  const needle = Buffer.from(`${MARK}=${mark}\0`);
-  return readdirSync('/proc')
-    .filter((name) => /^[0-9]+$/.test(name))
-    .map(Number)
-    .filter((pid) => {
-      try {
-        return readFileSync(`/proc/${pid}/environ`).includes(needle);
-      } catch {
-        // gone meanwhile, or another user's: not ours
-        return false;
-      }
-    });
+const isPid = (name: string): boolean => /^[0-9]+$/.test(name);
+const environOf = (pid: string): string => `/proc/${pid}/environ`;
+const needleOf = (mark: string): Buffer => Buffer.from(`${MARK}=${mark}\0`);
+
+/** Sends a signal to the group and to every descendant that left it. Finds the latter on Linux only; elsewhere the group is all there is. */
+export async function signalTree(group: number, mark: string, name: NodeJS.Signals): Promise<void> {
+  signal(-group, name);
+  if (process.platform !== 'linux') return;
+  const needle = needleOf(mark);
+  for (const pid of (await readdir('/proc')).filter(isPid)) {
+    // gone meanwhile, or another user's: not ours
+    const environ = await readFile(environOf(pid)).catch(() => undefined);
+    if (environ?.includes(needle)) signal(Number(pid), name);
+  }
 }
 
-/** Sends a signal to the group and to every descendant that left it. True: somebody was there to get it. */
-export function signalTree(group: number, mark: string, signal: NodeJS.Signals): boolean {
-  let reached = signalGroup(group, signal);
-  for (const pid of marked(mark)) {
+/** The same at once, for a process that is about to end itself. */
+export function killTreeNow(group: number, mark: string): void {
+  signal(-group, 'SIGKILL');
+  if (process.platform !== 'linux') return;
+  const needle = needleOf(mark);
+  for (const pid of readdirSync('/proc').filter(isPid)) {
     try {
-      process.kill(pid, signal);
-      reached = true;
-    } catch (error) {
-      if (!['ESRCH', 'EPERM'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
+      if (readFileSync(environOf(pid)).includes(needle)) signal(Number(pid), 'SIGKILL');
+    } catch {
+      // gone meanwhile, or another user's: not ours
     }
   }
-  return reached;
 }

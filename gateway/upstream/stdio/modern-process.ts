@@ -185,7 +185,7 @@ export class ModernProcess {
     const ours = message.id as string;
     const leg = this.#legs.get(ours);
     if (!leg) {
-      if (!this.#forgotten.delete(ours)) this.#incident('mcp.unasked');
+      if (!this.#forgotten.delete(ours)) this.#incident('mcp_unasked');
       return;
     }
     this.#legs.delete(ours);
@@ -207,7 +207,7 @@ export class ModernProcess {
     const ours = subscription ?? (message.method === 'notifications/progress' ? token : undefined);
     const leg = ours === undefined ? this.#logReader(message) : this.#legs.get(unquoted(ours));
     if (!leg) {
-      if (ours === undefined || !this.#forgotten.has(unquoted(ours))) this.#incident('mcp.undelivered');
+      if (ours === undefined || !this.#forgotten.has(unquoted(ours))) this.#incident('mcp_undelivered');
       return;
     }
     const splices: Splice[] = [];
@@ -226,7 +226,7 @@ export class ModernProcess {
 
   /** A stateless server has nobody to ask. It is told so, and a request that waits alone is failed (mcp-plane.md 3). */
   #refuseRequest(message: RpcMessage): void {
-    this.#incident('mcp.refused_request');
+    this.#incident('mcp_refused_request');
     const why = 'a server of this revision sends no requests; ask with `input_required`';
     this.#child?.write(lineOf(errorText(message.id as string, -32601, why)));
     if (this.#legs.size === 1)
@@ -239,7 +239,7 @@ export class ModernProcess {
   }
 
   #unreadable(why: string): void {
-    this.#incident('mcp.unreadable', { why, waiting: this.#legs.size });
+    this.#incident('mcp_unreadable', { why, waiting: this.#legs.size });
     const message = `the MCP server \`${this.#settings.name}\` sent something that is no message: ${why}`;
     this.#fail(new Fault('TG_UPSTREAM_UNREADABLE', message));
   }
@@ -268,7 +268,7 @@ export class ModernProcess {
     this.#gone ??= how;
     this.#fail(new Fault('TG_UPSTREAM_BROKE', this.#ended()));
     if (!unasked) return;
-    this.#incident('mcp.ended', { how });
+    this.#incident('mcp_ended', { how });
     this.#events.gone(this, this.#settings.ticks() - this.#startedAt);
   }
 }

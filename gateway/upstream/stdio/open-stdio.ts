@@ -38,11 +38,14 @@ class StdioServer implements McpServer {
     this.name = settings.name;
     this.#settings = settings;
     this.#era = settings.era === 'auto' ? undefined : settings.era;
-    this.#sessions = new SessionTable(settings, {
-      // the session that is being opened is counted already
-      connect: (events, { principalId }) => this.#start(principalId, () => openProcessLink(settings, events), 1),
-      gone: (principalId, lived) => this.#backoff(principalId).failed(lived),
-    });
+    this.#sessions = new SessionTable(
+      { ...settings, maxSessions: settings.maxProcesses },
+      {
+        // the session that is being opened is counted already
+        connect: (events, { principalId }) => this.#start(principalId, () => openProcessLink(settings, events), 1),
+        gone: (principalId, lived) => this.#backoff(principalId).failed(lived),
+      },
+    );
     this.#reaper = setInterval(() => this.#reap(), Math.min(REAP_EVERY_MS, settings.idleMs));
     this.#reaper.unref();
   }

@@ -9,6 +9,8 @@ export interface StdioSettings extends SessionSettings {
   /** who shares a process of a modern server; a legacy one always has one per session */
   readonly share: 'session' | 'principal' | 'everyone';
   readonly maxProcesses: number;
+  /** most sessions of one principal */
+  readonly maxPerPrincipal: number;
   /** how long a server may take to answer the probe of its era before it counts as legacy */
   readonly probeMs: number;
   readonly log: Log;

@@ -64,6 +64,8 @@ async function open({ endpoint, status = 200, type = 'text/event-stream' }: Opti
     idleMs: 60_000,
     messageBytes: 100_000,
     patienceMs: 500,
+    maxSessions: 10,
+    maxPerPrincipal: 5,
     incident: (name) => void incidents.push(name),
     ticks: () => performance.now(),
     log: { info: () => undefined, warn: () => undefined, error: () => undefined },
@@ -189,7 +191,7 @@ describe('a server over HTTP+SSE', () => {
       id: 1,
       error: { code: -32603, data: { code: 'TG_UPSTREAM_UNREADABLE' } },
     });
-    expect(incidents).toEqual(['mcp.unreadable']);
+    expect(incidents).toEqual(['mcp_unreadable']);
     expect((await server.exchange(post(call('echo'), headers))).status).toBe(200);
   });
 
@@ -198,7 +200,7 @@ describe('a server over HTTP+SSE', () => {
     const headers = await session(server);
     expect(await bodyOf(await server.exchange(post(call('close'), headers)))).toContain('it closed the connection');
     expect((await server.exchange(post(call('echo'), headers))).status).toBe(404);
-    expect(incidents).toEqual(['mcp.ended']);
+    expect(incidents).toEqual(['mcp_ended']);
   });
 
   it.each([

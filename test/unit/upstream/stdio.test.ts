@@ -1,3 +1,4 @@
+import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -9,6 +10,7 @@ import { LineSplitter } from '../../../gateway/upstream/stdio/line-splitter.ts';
 import { openStdioServer } from '../../../gateway/upstream/stdio/open-stdio.ts';
 import type { StdioSettings } from '../../../gateway/upstream/stdio/settings.ts';
 
+const HOLDER = resolve(import.meta.dirname, '../../support/stdio-holder-process.ts');
 const FIXTURE = resolve(import.meta.dirname, '../../support/stdio-server-process.ts');
 const VERSION_KEY = 'io.modelcontextprotocol/protocolVersion';
 
@@ -40,6 +42,7 @@ function open(env: Record<string, string> = {}, more: Partial<StdioSettings> = {
     idleMs: 60_000,
     messageBytes: 1024 * 1024,
     maxProcesses: 8,
+    maxPerPrincipal: 8,
     probeMs: 5_000,
     patienceMs: 1_000,
     log: { info: keep, warn: keep, error: keep },
@@ -282,7 +285,7 @@ describe('a legacy session', () => {
     expect(
       textOf((await messages(await server.exchange(post(call(99, 'echo', { text: 'on' }), { headers }))))[0]),
     ).toBe('on');
-    expect(incidents.map((i) => i.name)).toEqual(['mcp.undelivered']);
+    expect(incidents.map((i) => i.name)).toEqual(['mcp_undelivered']);
   });
 
   it('does not stand still for a caller who left before he read', async () => {
@@ -300,7 +303,7 @@ describe('a legacy session', () => {
     const { server, incidents } = open();
     const headers = await session(server);
     expect(textOf((await messages(await server.exchange(post(call(1, 'unasked'), { headers }))))[0])).toBe('fine');
-    expect(incidents.map((i) => i.name)).toEqual(['mcp.unasked']);
+    expect(incidents.map((i) => i.name)).toEqual(['mcp_unasked']);
   });
 
   it('stops waiting for a request that the client cancelled', async () => {
@@ -319,7 +322,7 @@ describe('what a server writes that is no message', () => {
     const headers = await session(server);
     const [message] = await messages(await server.exchange(post(call(1, tool), { headers })));
     expect(message).toMatchObject({ id: 1, error: { code: -32603, data: { code: 'TG_UPSTREAM_UNREADABLE' } } });
-    expect(incidents).toMatchObject([{ name: 'mcp.unreadable', detail: { server: 'fixture', waiting: 1 } }]);
+    expect(incidents).toMatchObject([{ name: 'mcp_unreadable', detail: { server: 'fixture', waiting: 1 } }]);
     expect(textOf((await messages(await server.exchange(post(call(2, 'echo', { text: 'on' }), { headers }))))[0])).toBe(
       'on',
     );
@@ -333,7 +336,7 @@ describe('what a server writes that is no message', () => {
       code: -32603,
       message: expect.stringContaining('longer than 1048576 bytes'),
     });
-    expect(incidents.map((i) => i.name)).toEqual(['mcp.unreadable']);
+    expect(incidents.map((i) => i.name)).toEqual(['mcp_unreadable']);
     const [fits] = await messages(await server.exchange(post(call(2, 'big', { size: 1_000_000 }), { headers })));
     expect(textOf(fits)).toHaveLength(1_000_000);
   });
@@ -380,7 +383,7 @@ describe('a process', () => {
       post(call(2, 'echo', { text: 'here' }), { headers: other, caller: { principalId: 'bob' } }),
     );
     expect(textOf((await messages(bob))[0])).toBe('here');
-    expect(incidents).toMatchObject([{ name: 'mcp.ended', detail: { how: 'exit code 7' } }]);
+    expect(incidents).toMatchObject([{ name: 'mcp_ended', detail: { how: 'exit code 7' } }]);
     await session(server);
   });
 
@@ -437,6 +440,15 @@ describe('a process', () => {
     expect(performance.now() - before).toBeGreaterThan(3_500);
   });
 
+  it('does not outlive a gate that ends without closing', async () => {
+    const holder = spawn(process.execPath, [HOLDER, process.execPath, FIXTURE], {
+      env: { ...process.env, PID_FILE: join(folder, 'pids') },
+    });
+    const code = await new Promise((done) => holder.once('exit', done));
+    expect([code, pids()]).toEqual([42, [expect.any(Number)]]);
+    await eventually(() => pids().filter(alive)).toEqual([]);
+  });
+
   it('that nobody uses is ended', async () => {
     const { server } = open({}, { idleMs: 200 });
     const headers = await session(server);
@@ -448,7 +460,11 @@ describe('a process', () => {
     const { server } = open({}, { maxProcesses: 2 });
     await session(server);
     await session(server);
-    await expect(session(server)).rejects.toThrow('has 2 processes already');
+    await expect(session(server)).rejects.toThrow('there are 2 sessions');
+    const { server: fair } = open({}, { maxPerPrincipal: 1 });
+    await session(fair);
+    await expect(session(fair)).rejects.toThrow('you have 1 sessions');
+    await session(fair, 'bob');
   });
 
   it('writes its log redacted, bounded and not into the answers', async () => {
@@ -603,14 +619,14 @@ describe('a modern server', () => {
     const shared = await messages(await server.exchange(post(modern(2, 'tools/call', { name: 'log' }, level))));
     expect(shared.map((m) => m.method ?? m.id)).toEqual([2]);
     await waiting;
-    expect(incidents.map((i) => i.name)).toEqual(['mcp.undelivered']);
+    expect(incidents.map((i) => i.name)).toEqual(['mcp_undelivered']);
   });
 
   it('must not ask: the request is refused and the waiting call fails', async () => {
     const { server, incidents } = open({ ERA: 'modern' });
     const [message] = await messages(await server.exchange(post(modern(1, 'tools/call', { name: 'ask' }))));
     expect(message).toMatchObject({ id: 1, error: { code: -32603 } });
-    expect(incidents.map((i) => i.name)).toEqual(['mcp.refused_request']);
+    expect(incidents.map((i) => i.name)).toEqual(['mcp_refused_request']);
   });
 
   it('that died is started again for the next request', async () => {
