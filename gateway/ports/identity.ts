@@ -1,3 +1,4 @@
+import type { Json } from '../domain/json.ts';
 import type { Named, Principal } from '../domain/principal.ts';
 import type { Headers } from './dialect.ts';
 
@@ -36,9 +37,19 @@ export interface BodyNames {
   readonly freshRun: () => string;
 }
 
+/** What a client says of itself in the `_meta` of a JSON-RPC message; all asserted. */
+export interface MetaNames {
+  /** never empty */
+  readonly session?: string;
+  /** the id of the model's own call that this message carries out; never empty */
+  readonly callId?: string;
+}
+
 export interface Identity {
   /** Throws a Fault: `TG_NO_KEY`, `TG_BAD_KEY` or `TG_KEYS_UNAVAILABLE`; never falls back to anonymous. */
   authenticate(arrival: Arrival, credentialHeaders: readonly string[]): Promise<Caller>;
   /** Names everything, each with source and assurance; the order is attribution.md 2. Throws a Fault (`TG_BAD_KEY`) where key and request disagree on the agent. */
   attribute(caller: Caller, arrival: Arrival, path: PathLabels, body: BodyNames): Principal;
+  /** Names in the `_meta` of a JSON-RPC message, by whatever member its client uses (attribution.md 7). */
+  metaNames(meta: Json | undefined): MetaNames;
 }

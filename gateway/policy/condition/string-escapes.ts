@@ -4,7 +4,7 @@ const OPENING = /([rR]?[bB]?|[bB][rR])("""|'''|"|')|\/\/[^\r\n]*/g;
 const ESCAPE = /\\(?:[abfnrtv\\?"'`]|[xX][0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|[0-3][0-7]{2})/y;
 
 /**
- * Throws a ConditionFault on an escape that CEL does not have (https://github.com/google/cel-spec/blob/master/doc/langdef.md#string-and-bytes-values).
+ * Throws a ConditionFault on an escape that CEL does not have (its language definition, "String and Bytes Values").
  * The library takes `"\s"` for `s`, and a pattern that silently lost its backslash is one nobody sees.
  */
 export function refuseUnknownEscapes(text: string): void {
