@@ -445,6 +445,19 @@ describe('a large result', () => {
     expect(whole === sent).toBe(true);
   });
 
+  it('that is an error is read whole and said as it is', async () => {
+    const error = JSON.stringify({ code: -32000, message: 'm', data: 'x'.repeat(MEGA) });
+    for (const form of ['json', 'stream']) {
+      answer = (_, __, response) => {
+        const told = `{"jsonrpc":"2.0","error":${error},"id":1}`;
+        response.writeHead(200, { 'content-type': form === 'json' ? 'application/json' : 'text/event-stream' });
+        response.end(form === 'json' ? told : `data: ${told}\n\n`);
+      };
+      const { status, text } = await post(call('plain', '{}'));
+      expect([status, text.includes(error)]).toEqual([200, true]);
+    }
+  });
+
   it('is broken off where it turns out to be no good', async () => {
     answer = (_, __, response) => {
       response.writeHead(200, { 'content-type': 'application/json' });

@@ -5,7 +5,7 @@ import type { PassingAnswer } from '../../ports/mcp-wire.ts';
 import { selectionOf } from '../facts.ts';
 import { judge } from '../judgement.ts';
 import type { Leg } from './leg.ts';
-import type { Relayed } from './relay-answer.ts';
+import type { Relayed } from './relayed.ts';
 import { MAY_ASK } from './request-state.ts';
 
 /** A larger answer than this is not waited for where nobody has to see it whole. */
@@ -38,8 +38,14 @@ export class PassingRelay {
     this.#passing = room.wire.openPassing(leg.request?.id ?? '', room.limits.message);
   }
 
-  /** It shows already that it is a result: from here on it may pass. */
-  get isResult(): boolean {
+  /** Its beginning shows that it is a plain result, which may pass. Anything else, an error or a question, is read whole. */
+  begins(pieces: readonly Uint8Array[]): boolean {
+    try {
+      for (const piece of pieces) this.check(piece);
+    } catch (error) {
+      if (error instanceof Fault) return false;
+      throw error;
+    }
     return this.#passing.isResult;
   }
 

@@ -1,6 +1,4 @@
 import { Fault } from '../../domain/fault.ts';
-import { isObject, type Json, member } from '../../domain/json.ts';
-import type { Ending } from '../../domain/receipt.ts';
 import type { McpAnswer } from '../../ports/mcp-server.ts';
 import type { RpcMessage } from '../../ports/mcp-wire.ts';
 import { gateHeaders } from '../say.ts';
@@ -8,27 +6,7 @@ import { headersForCaller } from './headers.ts';
 import type { Leg } from './leg.ts';
 import { mayPassUnread, PASS_FROM, PassingRelay } from './pass-unread.ts';
 import { relayEvents } from './relay-events.ts';
-
-/** What carrying a message came to. */
-export interface Relayed {
-  readonly ending: Ending;
-  /** the result that answered the request, as the server sent it; undefined: none was seen */
-  readonly result?: Json | undefined;
-  /** the server says that it failed */
-  readonly failed: boolean;
-  /** the result passed without being kept: nothing of it is counted */
-  readonly unread?: boolean;
-}
-
-/** An answer as its caller gets it; the message itself where nothing was changed. */
-export interface Reviewed {
-  readonly message: RpcMessage;
-  /** header fields it needs beside the server's own */
-  readonly headers?: Readonly<Record<string, string>>;
-}
-
-/** Turns an answer of the server into what its caller gets. Throws a Fault where it is withheld. */
-export type Review = (response: RpcMessage, request: RpcMessage | undefined) => Promise<Reviewed>;
+import { answered, type Relayed, type Review, unreadable } from './relayed.ts';
 
 /** Relays a server's answer, whatever its form. Throws a Fault where it cannot be passed on; `reply.started` tells how far it came. */
 export async function relayAnswer(leg: Leg, answer: McpAnswer, review: Review): Promise<Relayed> {
@@ -69,8 +47,7 @@ async function whole(answer: McpAnswer, leg: Leg, isAnswer: boolean): Promise<Ui
 /** An answer that is large and a result already; undefined: it has to be read whole. */
 function begun(leg: Leg, chunks: readonly Uint8Array[]): PassingRelay | undefined {
   const passing = new PassingRelay(leg);
-  for (const chunk of chunks) passing.check(chunk);
-  return passing.isResult ? passing : undefined;
+  return passing.begins(chunks) ? passing : undefined;
 }
 
 /** Passes an answer as it comes; where it turns out to be no good, what was passed is broken off. */
@@ -154,25 +131,4 @@ function readAnswer(leg: Leg, bytes: Uint8Array): RpcMessage {
   if (!isAnswer)
     throw new Fault('TG_UPSTREAM_UNREADABLE', 'the server answered with a message that answers nothing here');
   return response;
-}
-
-/** Nothing of an unreadable message is passed on, and it is not dropped in silence (mcp-plane.md 3). */
-export function unreadable(error: unknown): unknown {
-  if (!(error instanceof Fault)) return error;
-  return new Fault(
-    'TG_UPSTREAM_UNREADABLE',
-    `the server sent a message that cannot be accepted: ${error.message}`,
-    error,
-  );
-}
-
-/** What an answer says of its call. */
-export function answered({ doc }: RpcMessage, status: number): Relayed {
-  const result = doc.value['result'];
-  const failed = status >= 300 || result === undefined || member(result, 'isError') === true;
-  return {
-    ending: status >= 300 ? 'upstream_error' : 'completed',
-    result: isObject(result) ? result : (doc.value['error'] ?? null),
-    failed,
-  };
 }

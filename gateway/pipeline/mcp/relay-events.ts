@@ -5,9 +5,9 @@ import { gateHeaders } from '../say.ts';
 import { headersForCaller } from './headers.ts';
 import { judgeMessage } from './judge-message.ts';
 import type { Leg } from './leg.ts';
-import { listenerOf } from './list-listeners.ts';
+import { listenerOf } from './listener-of.ts';
 import { mayPassUnread, PASS_FROM, PassingRelay } from './pass-unread.ts';
-import { answered, type Relayed, type Review, unreadable } from './relay-answer.ts';
+import { answered, type Relayed, type Review, unreadable } from './relayed.ts';
 import { fromServer } from './server-request.ts';
 
 /** Relays a stream one whole event at a time: what no verdict touches keeps its bytes, and never half a message is passed on. */
@@ -100,8 +100,7 @@ class EventRelay {
     const passing = new PassingRelay(this.#leg);
     const bytes = this.#reader.unfinished();
     const { data } = this.#reader.pass(bytes);
-    for (const piece of data) passing.check(piece);
-    if (!passing.isResult) {
+    if (!passing.begins(data)) {
       this.#mayPass = false;
       for (const event of this.#reader.push(bytes)) await this.#send(event.bytes);
       return;
