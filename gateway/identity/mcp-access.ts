@@ -35,8 +35,11 @@ function refuseQueryToken({ url }: Arrival): void {
 function presented({ headers }: Arrival): { readonly gatewayKey: boolean; readonly token: string | undefined } {
   const authorization = headerValue(headers, 'authorization')?.trim();
   const token = authorization === undefined ? undefined : BEARER.exec(authorization)?.[1];
-  const own = headerValue(headers, 'x-tollgate-key')?.trim() ?? '';
-  return { gatewayKey: own !== '' || (token ?? authorization)?.startsWith(KEY_PREFIX) === true, token };
+  const own = headerValue(headers, 'x-tollgate-key')
+    ?.trim()
+    .replace(/^bearer\s+/i, '');
+  const isKey = (text: string | undefined): boolean => text?.startsWith(KEY_PREFIX) === true;
+  return { gatewayKey: isKey(own) || isKey(token ?? authorization), token };
 }
 
 /** Who may knock at the MCP plane: holders of gateway keys, and of access tokens where an authorization server is configured. */
@@ -48,7 +51,7 @@ export function createMcpAccess({ identity, admit, oauth }: McpAccessOptions): M
   if (!oauth)
     return {
       admit,
-      authenticate(arrival) {
+      async authenticate(arrival) {
         refuseQueryToken(arrival);
         return keyed(arrival);
       },
@@ -64,8 +67,10 @@ export function createMcpAccess({ identity, admit, oauth }: McpAccessOptions): M
     async authenticate(arrival, endpoint) {
       refuseQueryToken(arrival);
       const { gatewayKey, token } = presented(arrival);
-      if (gatewayKey) return keyed(arrival);
-      if (token === undefined)
+      const caller = gatewayKey ? await keyed(arrival) : undefined;
+      // open access is for those who show nothing where nothing can be shown; here a token can
+      if (caller?.key !== undefined) return caller;
+      if (token === undefined || caller !== undefined)
         throw new Fault(
           'TG_NO_KEY',
           'no credential: send an access token for this endpoint, or a gateway key, as `Authorization: Bearer …`',
@@ -78,14 +83,14 @@ export function createMcpAccess({ identity, admit, oauth }: McpAccessOptions): M
           'TG_BAD_KEY',
           `the access token is not for this endpoint; ask its issuer for one with \`resource=${resource}\``,
         );
-      const caller = callerOfToken(verified, token);
-      const missing = scopes.filter((scope) => !caller.scopes.includes(scope));
+      const bearer = callerOfToken(verified, token);
+      const missing = scopes.filter((scope) => !bearer.scopes.includes(scope));
       if (missing.length > 0)
         throw new Fault(
           'TG_SCOPE',
           `the access token lacks ${missing.map((scope) => `\`${scope}\``).join(', ')}; ask its issuer for every scope of the challenge`,
         );
-      return caller;
+      return bearer;
     },
     challenge: (fault, _arrival, endpoint) => bearerChallenge(resources, endpoint, fault),
     metadata: (_arrival, path) => resourceMetadata(resources, path),

@@ -86,10 +86,14 @@ type Issuer = Parameters<typeof createMcpAccess>[0]['oauth'] extends infer T
     : never
   : never;
 
-function open(issuer: Partial<Issuer> = {}, scopes: readonly string[] = []): McpAccess {
+function open(
+  issuer: Partial<Issuer> = {},
+  scopes: readonly string[] = [],
+  access: 'open' | 'keys' = 'keys',
+): McpAccess {
   const fetch = createGuardedFetch({ allowLoopback: true, timeoutMs: 2_000 });
   return createMcpAccess({
-    identity: createIdentity('keys', keys, clock),
+    identity: createIdentity(access, keys, clock),
     admit: () => undefined,
     oauth: {
       resource: `${BASE}/`,
@@ -381,6 +385,22 @@ describe('who knocks', () => {
     });
     for (const header of [undefined, '', 'Basic YTpi', 'Bearer', 'Bearer a b', 'token'])
       await expect(access.authenticate(arrival(header), '/mcp')).rejects.toMatchObject({ code: 'TG_NO_KEY' });
+  });
+
+  it('with something that only looks like a credential does not, also where the rest of the gate is open', async () => {
+    for (const access of [open(), open({}, [], 'open')])
+      for (const headers of [
+        {},
+        { 'x-tollgate-key': 'junk' },
+        { 'x-tollgate-key': 'Bearer junk' },
+        { 'x-api-key': 'x' },
+        { authorization: 'Bearer\ttg_known' },
+      ])
+        await expect(access.authenticate(arrival(undefined, { headers }), '/mcp')).rejects.toMatchObject({
+          code: 'TG_NO_KEY',
+        });
+    const known = { headers: { 'x-tollgate-key': 'tg_known' } };
+    expect(await open({}, [], 'open').authenticate(arrival(undefined, known), '/mcp')).toMatchObject({ key: 'key_1' });
   });
 
   it('with a token in the URL does not, whatever else is sent', async () => {
