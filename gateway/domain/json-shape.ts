@@ -18,7 +18,13 @@ export function shapeFault(schema: Json | undefined, value: Json): Pointer | und
   return fault(schema, value, '', 0, { looks: LOOKS });
 }
 
-function fault(schema: Json | undefined, value: Json, at: Pointer, depth: number, patience: Patience): Pointer | undefined {
+function fault(
+  schema: Json | undefined,
+  value: Json,
+  at: Pointer,
+  depth: number,
+  patience: Patience,
+): Pointer | undefined {
   patience.looks -= 1;
   if (schema === false) return at;
   if (!isObject(schema) || depth > DEPTH || patience.looks <= 0) return undefined;
@@ -34,7 +40,13 @@ function fault(schema: Json | undefined, value: Json, at: Pointer, depth: number
   return undefined;
 }
 
-function inObject(schema: JsonObject, value: JsonObject, at: Pointer, depth: number, patience: Patience): Pointer | undefined {
+function inObject(
+  schema: JsonObject,
+  value: JsonObject,
+  at: Pointer,
+  depth: number,
+  patience: Patience,
+): Pointer | undefined {
   const { required, properties, additionalProperties, patternProperties } = schema;
   const missing = isArray(required) && required.find((name) => typeof name === 'string' && !Object.hasOwn(value, name));
   if (typeof missing === 'string') return childPointer(at, missing);

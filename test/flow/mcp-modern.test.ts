@@ -163,11 +163,14 @@ describe('a modern server behind the gate, with the split client', () => {
         },
         body: JSON.stringify(body),
       });
-      return { status: answer.status, body: (await answer.json()) as Record<string, any> };
+      return {
+        status: answer.status,
+        body: (await answer.json()) as { result: { resultType: string; requestState: string; content: unknown } },
+      };
     };
     const first = await post('deploy', { arguments: { env: 'prod' } });
-    expect(first.body['result'].resultType).toBe('input_required');
-    const requestState = first.body['result'].requestState as string;
+    expect(first.body.result.resultType).toBe('input_required');
+    const requestState = first.body.result.requestState;
     expect(requestState).toMatch(/^[\x21-\x7e]+$/);
     const yes = { sure: { action: 'accept', content: { yes: true } } };
     const before = fixture.seen.length;
@@ -182,6 +185,6 @@ describe('a modern server behind the gate, with the split client', () => {
     }
     expect(fixture.seen).toHaveLength(before);
     const done = await post('deploy', { arguments: { env: 'prod' }, inputResponses: yes, requestState });
-    expect(done.body['result'].content).toEqual([{ type: 'text', text: 'deployed to prod' }]);
+    expect(done.body.result.content).toEqual([{ type: 'text', text: 'deployed to prod' }]);
   });
 });

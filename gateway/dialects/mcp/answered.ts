@@ -31,7 +31,7 @@ export function answered(request: RpcMessage, response: RpcMessage): JudgedPart[
 }
 
 /** The tool a `tools/call` names, or the method. */
-export function toolOf(request: RpcMessage): string {
+function toolOf(request: RpcMessage): string {
   const name = request.method === 'tools/call' ? member(request.doc.value['params'], 'name') : undefined;
   return typeof name === 'string' ? name : request.method;
 }

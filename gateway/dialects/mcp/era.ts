@@ -4,7 +4,7 @@ import type { Headers } from '../../ports/dialect.ts';
 import type { McpEra, RpcMessage } from '../../ports/mcp-wire.ts';
 
 /** https://modelcontextprotocol.io/specification/2026-07-28/basic: the envelope every modern request carries. */
-export const VERSION_KEY = 'io.modelcontextprotocol/protocolVersion';
+const VERSION_KEY = 'io.modelcontextprotocol/protocolVersion';
 const CAPABILITIES_KEY = 'io.modelcontextprotocol/clientCapabilities';
 const FIRST_MODERN = '2026-07-28';
 const DATE = /^[0-9]{4}-[0-9]{2}-[0-9]{2}$/;

@@ -15,7 +15,7 @@ const NUMBER = /^-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?$/;
 const ESCAPES = '"\\/bfnrt';
 
 /** What a string's character can be that needs a look. */
-const SPECIAL = new RegExp('["\\\\\\u0000-\\u001f]', 'g');
+const SPECIAL = /["\\\u0000-\u001f]/g;
 /** A longer text is nothing that steers the protocol. */
 const KEPT = 4_096;
 

@@ -3,7 +3,7 @@ import { RPC, RpcFault } from '../../domain/rpc-fault.ts';
 import type { McpSaying } from '../../ports/mcp-wire.ts';
 
 /** Our own prefix in `_meta` and the member under it. */
-export const OUR_META = 'tollgate/decision';
+const OUR_META = 'tollgate/decision';
 
 /** Ours lie outside the range JSON-RPC reserves (mcp-plane.md 4): -31403 is what HTTP would call 403. */
 const ourCode = (status: number): number => -(31_000 + status);

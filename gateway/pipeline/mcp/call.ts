@@ -3,19 +3,20 @@ import { Fault } from '../../domain/fault.ts';
 import { member } from '../../domain/json.ts';
 import type { Ending } from '../../domain/receipt.ts';
 import { epochMs } from '../../domain/scalars.ts';
-import type { McpEra, RpcMessage } from '../../ports/mcp-wire.ts';
+import type { RpcMessage } from '../../ports/mcp-wire.ts';
 import { begin, release } from '../conclude.ts';
 import { heartbeat } from '../heartbeat.ts';
 import type { Hold } from '../hold.ts';
 import { releaseRates } from '../rates.ts';
 import { claimsOf } from '../trust/tool-claims.ts';
+import type { Ask } from './ask.ts';
 import { judgeMessage, type Seat } from './judge-message.ts';
 import { haltFault, type Leg, send, watchLeg } from './leg.ts';
 import { callIdOf } from './name-run.ts';
 import { refuseHidden, refuseUnapproved } from './refuse-tool.ts';
-import { type Relayed, relayAnswer } from './relay-answer.ts';
+import { relayAnswer } from './relay-answer.ts';
 import { remember } from './relay-events.ts';
-import type { Retry } from './request-state.ts';
+import type { Relayed } from './relayed.ts';
 import { review } from './review.ts';
 import { benchOf, judgeStartup, seatOf } from './seat.ts';
 import { standingOf } from './standing.ts';
@@ -30,18 +31,7 @@ import {
   reserveTool,
   settleTool,
 } from './tool-terms.ts';
-import type { Errand, Visit } from './visit.ts';
-
-/** A request of a caller with what was found out about it before it is judged. */
-export interface Ask {
-  readonly errand: Errand;
-  readonly message: RpcMessage;
-  readonly era: McpEra;
-  /** the message goes on where an earlier one asked for input */
-  readonly retry?: Retry | undefined;
-  /** the message as its caller wrote it, where it was edited since */
-  readonly original?: RpcMessage;
-}
+import type { Visit } from './visit.ts';
 
 /** What carrying a message takes. */
 interface Way {

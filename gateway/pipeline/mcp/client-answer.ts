@@ -5,6 +5,7 @@ import type { RpcMessage } from '../../ports/mcp-wire.ts';
 import { judgeMessage } from './judge-message.ts';
 import { type Leg, send, watchLeg } from './leg.ts';
 import type { Pending } from './pending-requests.ts';
+import { refusalForServer } from './refusal-for-server.ts';
 import { relayAnswer } from './relay-answer.ts';
 import { seatOf } from './seat.ts';
 import type { Errand, Visit } from './visit.ts';
@@ -50,16 +51,4 @@ async function judged({ seat, errand }: Leg, message: RpcMessage, pending: Pendi
     if (!(error instanceof Fault) || error.code !== 'TG_POLICY_DENIED' || message.id === undefined) throw error;
     return refusalForServer(room, pending.method, message.id, error, errand.visit.trail.id);
   }
-}
-
-/** What a server hears in the place of an answer it may not have: a question to the person is declined, everything else fails. */
-export function refusalForServer(
-  room: Errand['visit']['room'],
-  method: string,
-  id: string,
-  fault: Fault,
-  call: string,
-): string {
-  if (method === 'elicitation/create') return `{"jsonrpc":"2.0","id":${id},"result":{"action":"decline"}}`;
-  return room.wire.say({ fault, id, asResult: false, era: 'legacy', call });
 }

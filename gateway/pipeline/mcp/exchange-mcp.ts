@@ -1,5 +1,4 @@
 import { Fault } from '../../domain/fault.ts';
-import type { McpEra, RpcMessage } from '../../ports/mcp-wire.ts';
 import { seal } from '../conclude.ts';
 import type { Noses } from '../detect.ts';
 import type { Call } from '../exchange.ts';
@@ -11,18 +10,12 @@ import { addressOf, type McpAddress } from './address.ts';
 import { errandFor } from './errand.ts';
 import { federatedEnd } from './federated-start.ts';
 import { endSession, listen } from './listen.ts';
-import { post } from './post.ts';
+import { type Progress, post } from './post.ts';
 import type { McpRoom } from './room.ts';
 import { sayMcpRefusal } from './say-mcp.ts';
 import { legacySession } from './session.ts';
 import { refuseHalted } from './start-run.ts';
 import { principalIdOf, type Visit } from './visit.ts';
-
-/** What is known of a request while it is worked on, for whatever has to be said about it. */
-export interface Progress {
-  message: RpcMessage | undefined;
-  era: McpEra;
-}
 
 /**
  * The MCP plane, in order: claim → identify → read → reserve → decide → transform → begin → relay → settle → review → say → seal. One

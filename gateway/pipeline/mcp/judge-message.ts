@@ -158,7 +158,8 @@ function keepsShape({ definition }: Seat, before: RpcMessage, after: RpcMessage,
   };
   const at = faultIn(after);
   // what was wrong before is for its reader to say
-  if (at !== undefined && faultIn(before) === undefined) throw failed(heard, `an edit of this rule breaks the schema of the tool at \`${at}\``);
+  if (at !== undefined && faultIn(before) === undefined)
+    throw failed(heard, `an edit of this rule breaks the schema of the tool at \`${at}\``);
 }
 
 /** What was enforced is what is carried: the edited message hashes to the identity the verdict promised, or the call is denied. */

@@ -1,12 +1,18 @@
+import type { McpEra, RpcMessage } from '../../ports/mcp-wire.ts';
 import { callTool, relayRequest } from './call.ts';
 import { passAnswer, takePending } from './client-answer.ts';
 import { errandFor } from './errand.ts';
-import type { Progress } from './exchange-mcp.ts';
 import { federatedPost } from './federated-post.ts';
 import { openRetry } from './request-state.ts';
 import { legacySession } from './session.ts';
 import { refuseHalted } from './start-run.ts';
 import type { Visit } from './visit.ts';
+
+/** What is known of a request while it is worked on, for whatever has to be said about it. */
+export interface Progress {
+  message: RpcMessage | undefined;
+  era: McpEra;
+}
 
 /** One message of a caller: size → UTF-8 → strict JSON → shape → era → headers against body → pin → verdict (mcp-plane.md 3). */
 export async function post(visit: Visit, body: Uint8Array, progress: Progress): Promise<void> {

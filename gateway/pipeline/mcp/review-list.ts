@@ -47,7 +47,7 @@ function cut(leg: Leg, response: RpcMessage, hidden: readonly string[]): RpcMess
 }
 
 /** A list that was filtered for one caller is nobody else's, and may change with the next approval (SEP-2549). */
-export function privately(era: McpEra, { doc }: RpcMessage): Splice[] {
+function privately(era: McpEra, { doc }: RpcMessage): Splice[] {
   if (era === 'legacy') return [];
   const result = doc.value['result'];
   return [

@@ -2,7 +2,7 @@ import { asString, member } from '../../domain/json.ts';
 import type { McpAnswer } from '../../ports/mcp-server.ts';
 import type { RpcMessage } from '../../ports/mcp-wire.ts';
 import type { Leg } from './leg.ts';
-import type { Reviewed } from './relay-answer.ts';
+import type { Reviewed } from './relayed.ts';
 import { requestDigest, resultTypeOf, sealState } from './request-state.ts';
 import { reviewAnswer } from './review-answer.ts';
 import { reviewInstructions, reviewList } from './review-list.ts';

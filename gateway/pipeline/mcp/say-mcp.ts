@@ -18,7 +18,7 @@ export interface Answering {
 const encoder = new TextEncoder();
 
 /** Whatever was thrown, as something that can be said; a defect is logged and named as ours. */
-export function faultOf(gate: Gateway, trail: Trail, error: unknown): Fault {
+function faultOf(gate: Gateway, trail: Trail, error: unknown): Fault {
   if (error instanceof Fault) return error;
   const detail = error instanceof Error ? error.stack : String(error);
   gate.log.error({ call: trail.id, error: detail }, 'a call failed inside the gate');
@@ -28,7 +28,7 @@ export function faultOf(gate: Gateway, trail: Trail, error: unknown): Fault {
 const isDenial = ({ code }: Fault): boolean => code === 'TG_POLICY_DENIED' || code === 'TG_BUDGET_EXCEEDED';
 
 /** The text of a refusal: a denied `tools/call` is a result, everything else an error (mcp-plane.md 11). */
-export function refusalText(room: McpRoom, trail: Trail, { message, era }: Answering, fault: Fault): string {
+function refusalText(room: McpRoom, trail: Trail, { message, era }: Answering, fault: Fault): string {
   const asResult = isDenial(fault) && !(fault instanceof RpcFault) && message?.method === 'tools/call';
   return room.wire.say({
     fault,

@@ -1,9 +1,9 @@
 import { Fault } from '../../domain/fault.ts';
 import { splice } from '../../domain/json-text.ts';
 import type { RpcMessage } from '../../ports/mcp-wire.ts';
-import { refusalForServer } from './client-answer.ts';
 import { judgeMessage } from './judge-message.ts';
 import { drop, type Leg, send } from './leg.ts';
+import { refusalForServer } from './refusal-for-server.ts';
 
 /**
  * A request of a legacy server to its client, judged: sampling as a model call, elicitation as a tool's result. Returns what to pass

@@ -1,7 +1,7 @@
 import { Fault } from '../../domain/fault.ts';
 import { asString, member } from '../../domain/json.ts';
 import type { Standing } from '../../ports/pins.ts';
-import type { Ask } from './call.ts';
+import type { Ask } from './ask.ts';
 import { type ListKind, listOf } from './lists.ts';
 import { refreshList } from './refresh-list.ts';
 

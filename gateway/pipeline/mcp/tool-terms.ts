@@ -112,7 +112,7 @@ export function countsResult(gate: Gateway, at: EpochMs, { server, tool, args }:
 }
 
 /** What a carried call comes to: by its result where one was seen, else what was held; never less than the hold where a part has no bound. */
-export function costOfTool(
+function costOfTool(
   gate: Gateway,
   trail: Trail,
   { server, tool, args }: PricedCall,

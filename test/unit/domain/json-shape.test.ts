@@ -39,6 +39,11 @@ describe('what a schema plainly says', () => {
   it('what it does not look into is taken for kept, and it ends', () => {
     expect(shapeFault({ $ref: '#/x', pattern: '^(a+)+$', oneOf: [false] }, 'aaa')).toBeUndefined();
     expect(shapeFault(undefined, 1)).toBeUndefined();
-    expect(shapeFault({ items: { type: 'number' } }, Array.from({ length: 100_000 }, () => 'x'))).toBe('/0');
+    expect(
+      shapeFault(
+        { items: { type: 'number' } },
+        Array.from({ length: 100_000 }, () => 'x'),
+      ),
+    ).toBe('/0');
   });
 });

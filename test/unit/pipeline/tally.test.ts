@@ -80,7 +80,11 @@ describe('many answers as one charge', () => {
 describe('the quote of a request', () => {
   const bound = { model: 'small', bytes: 100, choices: 1, outputCap: 10, opaque: [], serverTools: [] };
   const quote = (more: object) => cashier.quote('p', { ...bound, ...more }, AT, true);
-  const member = (more: object): Member => ({ at: '', name: '', reading: { bound: { ...bound, ...more } } as Reading });
+  const member = (more: object): Member => ({
+    at: '',
+    name: '',
+    reading: { bound: { ...bound, ...more } } as unknown as Reading,
+  });
 
   it('that consists of several is their sum, and no cap can lower it', () => {
     const reading = { bound, members: [member({}), member({ model: 'large', tier: 'batch' })] } as unknown as Reading;
