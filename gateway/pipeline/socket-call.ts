@@ -90,7 +90,8 @@ export class SocketCall {
       if (this.#cut !== undefined) return NOTHING;
       trail.firstByteTicks ??= gate.clock.ticks();
       if (hearing.bench.noses.asks) await this.#stream.ask(frames, this.over, this.#gone.signal);
-      return this.#review(frames);
+      // the socket ended while the question was open: its receipt is sealed
+      return this.ended ? NOTHING : this.#review(frames);
     } catch (error) {
       return this.#stop([], cutOf(gate, trail, error));
     }

@@ -1,50 +1,22 @@
-import { createServer, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import OpenAI from 'openai';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { startTestGate, type TestGate } from '../support/gate.ts';
+import { type Mood, startPresidio, type TestPresidio } from '../support/presidio.ts';
 import { completion, json, sse, startUpstream, type TestUpstream } from '../support/upstream.ts';
 
 let gate: TestGate | undefined;
 let upstream: TestUpstream;
-let presidio: Server;
-let asked: string[];
-let mood: (text: string, response: ServerResponse) => void;
-
-/** Finds every `Anna`, as Presidio would, in characters. */
-const people = (text: string, response: ServerResponse): void => {
-  const characters = [...text].join('\u0000').split('\u0000');
-  const found = characters.flatMap((_, i) =>
-    characters.slice(i, i + 4).join('') === 'Anna'
-      ? [{ entity_type: 'PERSON', start: i, end: i + 4, score: 0.85 }]
-      : [],
-  );
-  json(response, 200, found);
-};
+let presidio: TestPresidio;
 
 beforeEach(async () => {
-  asked = [];
-  mood = people;
   gate = undefined;
-  presidio = createServer((request, response) => {
-    let body = '';
-    request.on('data', (c: Buffer) => {
-      body += c;
-    });
-    request.on('end', () => {
-      const { text } = JSON.parse(body) as { text: string };
-      asked.push(text);
-      mood(text, response);
-    });
-  });
-  await new Promise<void>((resolve) => presidio.listen(0, '127.0.0.1', resolve));
+  presidio = await startPresidio();
 });
 
 afterEach(async () => {
   await gate?.remove();
   await upstream.close();
-  presidio.closeAllConnections();
-  await new Promise((resolve) => presidio.close(resolve));
+  await presidio.close();
 });
 
 const POLICY = `
@@ -66,8 +38,9 @@ type Answer = Parameters<typeof startUpstream>[0];
 
 async function open(answer: Answer, change: object = {}): Promise<void> {
   upstream = await startUpstream(answer);
-  const url = `http://127.0.0.1:${(presidio.address() as AddressInfo).port}/analyze`;
-  const remote = { pres: { url, shape: 'presidio', timeout_ms: 300, breaker: { failures: 2, open_s: 30 }, ...change } };
+  const remote = {
+    pres: { url: presidio.url, shape: 'presidio', timeout_ms: 300, breaker: { failures: 2, open_s: 30 }, ...change },
+  };
   gate = await startTestGate({
     policy: POLICY,
     upstreams: { openai: { base_url: upstream.url, dialects: ['openai-chat'] } },
@@ -98,20 +71,22 @@ describe('a detector of somebody else', () => {
     const first = await say('I am 🙂 Anna');
     expect(sent()).toContain('I am 🙂 <PERSON_1>');
     expect(first.choices[0]?.message.content).toBe('ask 🙂 <PERSON_1> at <EMAIL_1>');
-    expect(new Set(asked)).toEqual(new Set(['I am 🙂 Anna', 'I am 🙂 <PERSON_1>', 'ask 🙂 Anna at <EMAIL_1>']));
-    const before = asked.length;
+    expect(new Set(presidio.asked)).toEqual(
+      new Set(['I am 🙂 Anna', 'I am 🙂 <PERSON_1>', 'ask 🙂 Anna at <EMAIL_1>']),
+    );
+    const before = presidio.asked.length;
     await say('I am 🙂 Anna');
-    expect(asked).toHaveLength(before);
+    expect(presidio.asked).toHaveLength(before);
     expect(await counted('tollgate_remote_detector_questions_total{detector="pres",result="answered"}')).toBe(before);
   });
 
   it('costs a call nothing where no rule about it names it', async () => {
     await open((_request, response) => json(response, 200, completion({ content: 'hello Anna' })));
     expect((await say('Anna', 'gpt-3.5-turbo')).choices[0]?.message.content).toBe('hello Anna');
-    expect(asked).toEqual([]);
+    expect(presidio.asked).toEqual([]);
   });
 
-  it.each<[string, (text: string, response: ServerResponse) => void]>([
+  it.each<[string, Mood]>([
     ['is slow', () => {}],
     ['is dead', (_, r) => r.destroy()],
     ['is broken', (_, r) => r.writeHead(500).end()],
@@ -120,7 +95,7 @@ describe('a detector of somebody else', () => {
     ['finds what is not there', (_, r) => json(r, 200, [{ entity_type: 'PERSON', start: 0, end: 999, score: 1 }])],
   ])('that %s counts as having found: the call is denied, nothing is carried', async (_, how) => {
     await open((_request, response) => json(response, 200, completion({ content: 'ok' })));
-    mood = how;
+    presidio.mood = how;
     const started = performance.now();
     await expect(say('hello')).rejects.toMatchObject({
       status: 403,
@@ -134,14 +109,14 @@ describe('a detector of somebody else', () => {
 
   it('that keeps failing is left alone for a while, and calls are denied at once', async () => {
     await open((_request, response) => json(response, 200, completion({ content: 'ok' })));
-    mood = () => {};
+    presidio.mood = () => {};
     for (const text of ['a', 'b']) await expect(say(text)).rejects.toMatchObject({ status: 403 });
     expect(await counted('tollgate_remote_detector_open{detector="pres"}')).toBe(1);
-    const questions = asked.length;
+    const questions = presidio.asked.length;
     const started = performance.now();
     await expect(say('c')).rejects.toMatchObject({ status: 403 });
     expect(performance.now() - started).toBeLessThan(250);
-    expect(asked).toHaveLength(questions);
+    expect(presidio.asked).toHaveLength(questions);
   });
 
   it('in a stream: the text is held whole, a proposed call until it was asked about', async () => {
@@ -186,7 +161,7 @@ describe('a detector of somebody else', () => {
     expect((await ask())?.content).toContain('person_in_mail');
     now = call('dear all');
     expect((await ask())?.tool_calls).toHaveLength(1);
-    mood = (_, r) => r.destroy();
+    presidio.mood = (_, r) => r.destroy();
     now = call('dear others');
     expect((await ask())?.content).toContain('person_in_mail');
     now = stream([{ role: 'assistant', content: 'a new text' }], 'stop');

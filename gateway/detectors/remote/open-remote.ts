@@ -58,12 +58,20 @@ class Unanswered extends Error {
   }
 }
 
-/** Resolves when the signal says stop. */
-const abortOf = (signal: AbortSignal): Promise<void> =>
-  new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener('abort', () => resolve(), { once: true });
+/** Waits for the work, or until the signal says stop; leaves nothing on the signal, which may outlive every call. */
+async function orAborted(work: Promise<unknown>, signal: AbortSignal): Promise<void> {
+  let stop = (): void => {};
+  const aborted = new Promise<void>((resolve) => {
+    stop = resolve;
   });
+  if (signal.aborted) stop();
+  signal.addEventListener('abort', stop, { once: true });
+  try {
+    await Promise.race([work, aborted]);
+  } finally {
+    signal.removeEventListener('abort', stop);
+  }
+}
 
 class Remote implements Classifier {
   readonly name: string;
@@ -110,7 +118,7 @@ class Remote implements Classifier {
     const all = texts.map(async (text, i) => {
       found[i] = await this.#find(text);
     });
-    await Promise.race([Promise.all(all), abortOf(signal)]);
+    await orAborted(Promise.all(all), signal);
     return found;
   }
 

@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import fc from 'fast-check';
@@ -275,6 +276,15 @@ describe('a classifier over HTTP', () => {
     const started = performance.now();
     expect(await remote.classify(['a'], leaving.signal)).toEqual([undefined]);
     expect(performance.now() - started).toBeLessThan(2_000);
+  });
+
+  it('leaves nothing behind on a signal that outlives the question', async () => {
+    const remote = open();
+    const { signal } = new AbortController();
+    for (const text of ['a', 'a', 'b']) await remote.classify([text, 'c'], signal);
+    answer = (_, response) => response.destroy();
+    await remote.classify(['d'], signal);
+    expect(getEventListeners(signal, 'abort')).toEqual([]);
   });
 
   it('that is not there is a failure like any other', async () => {
