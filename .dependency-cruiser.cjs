@@ -48,7 +48,7 @@ module.exports = {
     ),
     layer(
       'L5-front-door-stays-in-the-house',
-      '^gateway/(?:cli/|main\\.ts$|compose\\.ts$)',
+      '^gateway/(?:cli/|main\\.ts$|compose\\.ts$|compose/)',
       '^gateway/',
       'only gateway/ is built and packed: load demo, bench and scripts by path, not by import',
     ),
@@ -58,6 +58,13 @@ module.exports = {
       severity: 'error',
       from: { path: '^gateway/', pathNot: '^gateway/(?:main\\.ts$|cli/)' },
       to: { path: '^gateway/compose\\.ts$' },
+    },
+    {
+      name: 'pieces-of-compose-are-imported-by-compose',
+      comment: 'what opens a room is called by compose.ts, and by nobody else',
+      severity: 'error',
+      from: { path: '^(?:gateway|bin|demo|scripts)/', pathNot: '^gateway/(?:compose\\.ts$|compose/)' },
+      to: { path: '^gateway/compose/' },
     },
     {
       name: 'main-is-imported-by-cli',
@@ -70,7 +77,7 @@ module.exports = {
       name: 'redis-is-reached-by-compose',
       comment: 'everyone else holds a port',
       severity: 'error',
-      from: { path: '^(?:gateway|bin|demo|scripts)/', pathNot: '^gateway/(?:compose\\.ts$|stores/redis/)' },
+      from: { path: '^(?:gateway|bin|demo|scripts)/', pathNot: '^gateway/(?:compose\\.ts$|compose/|stores/redis/)' },
       to: { path: '^gateway/stores/redis/' },
     },
     {

@@ -1,12 +1,12 @@
 import { hash } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
-import { join } from 'node:path';
 import type { OpenSpool } from './audit/file-spool.ts';
-import { scanOpen } from './audit/recovery.ts';
 import { sinks as sinkKinds } from './audit/sinks/_all.ts';
-import { openSpool } from './audit/spool.ts';
-import { openMcp } from './compose-mcp.ts';
-import { startShippers } from './compose-shippers.ts';
+import { every } from './compose/every.ts';
+import { openMcp } from './compose/open-mcp.ts';
+import { LAPSE_MS, openRecords } from './compose/open-records.ts';
+import { Opened } from './compose/opened.ts';
+import { startShippers } from './compose/start-shippers.ts';
 import { unpricedDeployments } from './config/deployments.ts';
 import { budgetsOf, destinationsOf, ratesOf } from './config/gate-terms.ts';
 import { limitsOf } from './config/limits-of.ts';
@@ -17,7 +17,6 @@ import { knownRemotes, openRemotes, remoteProblems } from './detectors/remote/op
 import { dialects as allDialects } from './dialects/_all.ts';
 import type { SourceFile } from './domain/source.ts';
 import { createIdentity } from './identity/identity.ts';
-import { Opened } from './opened.ts';
 import { BudgetWatch } from './pipeline/budget-watch.ts';
 import { settleOverdue } from './pipeline/deferred.ts';
 import { Noses } from './pipeline/detect.ts';
@@ -25,7 +24,7 @@ import type { Gateway } from './pipeline/gateway.ts';
 import { Halting } from './pipeline/halting.ts';
 import type { McpRoom } from './pipeline/mcp/room.ts';
 import { Proposals } from './pipeline/proposals.ts';
-import { type Recovered, recover } from './pipeline/recover.ts';
+import type { Recovered } from './pipeline/recover.ts';
 import { RunTokens } from './pipeline/run-tokens.ts';
 import { compilePolicy } from './policy/compile-policy.ts';
 import type { Judge } from './policy/judge.ts';
@@ -33,8 +32,8 @@ import type { KnownDetector } from './policy/known-detectors.ts';
 import type { Log } from './ports/log.ts';
 import type { Cashier } from './price/cashier.ts';
 import { compilePrices } from './price/compile.ts';
-import { type EmbeddedStore, openEmbedded } from './stores/embedded/open-embedded.ts';
-import type { RedisDesk, RedisStore } from './stores/redis/open-redis.ts';
+import type { EmbeddedStore } from './stores/embedded/open-embedded.ts';
+import type { RedisDesk } from './stores/redis/open-redis.ts';
 import { createIds, systemClock } from './telemetry/clock.ts';
 import { createMetrics } from './telemetry/metrics.ts';
 import { openUpstream } from './upstream/http.ts';
@@ -97,16 +96,6 @@ export function configProblems(config: LoadedConfig, cashier: Cashier): string[]
 
 /** What rules may name of the remote detectors in a configuration. */
 export const remotesOf = ({ detectors }: LoadedConfig): readonly KnownDetector[] => knownRemotes(detectors.remote);
-
-/** How often holds whose lease ran out become charges; a limit counts them as held until then. */
-const LAPSE_MS = 30_000;
-
-/** Runs `work` every `ms`; the process may end meanwhile. Returns how to stop. */
-function every(ms: number, work: () => unknown): () => void {
-  const timer = setInterval(work, ms);
-  timer.unref();
-  return () => clearInterval(timer);
-}
 
 /** Opens every room in order and builds the gate; recovery is done when it resolves. Where one fails, none stays open. */
 export async function compose(config: LoadedConfig, sources: Sources, log: Log, unpoliced: boolean): Promise<House> {
@@ -216,71 +205,6 @@ function openNoses(opened: Opened, config: LoadedConfig, gate: Gateway): Noses {
   const remote = openRemotes(remoteTermsOf(config), gate);
   opened.add(() => remote.close());
   return new Noses(gate.detectors, gate.log, remote.classifiers);
-}
-
-/** Opens record and store, makes them agree, and keeps them so: receipts are indexed, leases that ran out are swept. */
-async function openRecords(
-  opened: Opened,
-  config: LoadedConfig,
-  parts: Pick<Gateway, 'judge' | 'cashier' | 'clock' | 'log' | 'metrics'>,
-): Promise<{ spool: OpenSpool; store: EmbeddedStore; shared: RedisStore | undefined; recovered: Recovered }> {
-  const { judge, cashier, clock, log } = parts;
-  const spool = await openSpool(join(config.state, 'spool'), { log });
-  opened.add(() => spool.close());
-  const store = openEmbedded(join(config.state, 'tollgate.db'), { clock });
-  opened.add(() => store.close());
-  const shared = await openShared(opened, config, parts, store);
-  const ledger = (shared ?? store).ledger;
-  const { open: unsealed } = await scanOpen(spool, { since: spool.head().seq });
-  const recovered = await recover({
-    spool,
-    open: unsealed,
-    calls: store.calls,
-    deferrals: store.deferrals,
-    ledger,
-    policy: judge.digest,
-    prices: cashier.digest,
-  });
-  opened.add(
-    every(LAPSE_MS, () =>
-      ledger.lapse(clock.now()).catch((error: unknown) => {
-        log.error(
-          { error: error instanceof Error ? error.message : 'unknown' },
-          'holds whose lease ran out could not be swept; they are tried again',
-        );
-      }),
-    ),
-  );
-  opened.add(
-    spool.subscribe(({ seq, entry }, json) => {
-      if (entry.kind === 'seal') store.calls.add(seq, entry, json);
-    }),
-  );
-  return { spool, store, shared, recovered };
-}
-
-/** Opens the store that several gateways share, where one is configured: ledger, keys and halts. Record and index stay this gateway's. */
-async function openShared(
-  opened: Opened,
-  { store, state }: LoadedConfig,
-  { clock, log, metrics }: Pick<Gateway, 'clock' | 'log' | 'metrics'>,
-  { runs }: EmbeddedStore,
-): Promise<RedisStore | undefined> {
-  if (!store) return undefined;
-  const { openRedis } = await import('./stores/redis/open-redis.ts');
-  const shared = await openRedis(store.redis, {
-    clock,
-    log,
-    runs,
-    idFile: join(state, 'gateway-id'),
-    timeoutMs: store.timeout_ms,
-    replicas: store.replicas,
-    allowance: store.allowance_usd,
-    onAllowance: (amount) => metrics.allowance(amount),
-    onHealth: (up) => metrics.sharedStore(up),
-  });
-  opened.add(() => shared.close());
-  return shared;
 }
 
 /** Keys and halts that gateways share, for commands beside them; undefined where the configuration has no shared store. */

@@ -20,8 +20,9 @@ const LEGAL = {
     "import { judge } from '../policy/judge.ts'; import { quote } from '../price/quote.ts'; export const exchange = [judge, quote];",
   'gateway/config/load.ts': "import { word } from '../domain/word.ts'; export const load = word;",
   'gateway/server/door.ts': "import { exchange } from '../pipeline/exchange.ts'; export const door = exchange;",
+  'gateway/compose/open-store.ts': "import { redis } from '../stores/redis/ledger.ts'; export const store = redis;",
   'gateway/compose.ts':
-    "import { chat } from './dialects/chat.ts'; import { redis } from './stores/redis/ledger.ts'; import { door } from './server/door.ts'; export const compose = [chat, redis, door];",
+    "import { store } from './compose/open-store.ts'; import { chat } from './dialects/chat.ts'; import { redis } from './stores/redis/ledger.ts'; import { door } from './server/door.ts'; export const compose = [store, chat, redis, door];",
   'gateway/main.ts': "import { compose } from './compose.ts'; export const main = compose;",
   'gateway/cli/serve.ts':
     "import { main } from '../main.ts'; import { judge } from '../policy/judge.ts'; export const serve = [main, judge];",
@@ -42,6 +43,7 @@ const ILLEGAL = [
   ['gateway/server/bad.ts', "import type { load } from '../config/load.ts';", 'L4-doors'],
   ['gateway/admin/bad.ts', "import type { judge } from '../policy/judge.ts';", 'L4-doors'],
   ['gateway/upstream/bad.ts', "import { compose } from '../compose.ts';", 'compose-is-imported'],
+  ['gateway/cli/pieces.ts', "import { store } from '../compose/open-store.ts';", 'pieces-of-compose'],
   ['gateway/audit/bad.ts', "import { main } from '../main.ts';", 'main-is-imported'],
   ['gateway/cli/bad.ts', "import { redis } from '../stores/redis/ledger.ts';", 'redis-is-reached'],
   ['gateway/cli/test.ts', "import '../../test/sample.ts';", 'L5-front-door'],

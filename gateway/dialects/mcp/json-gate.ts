@@ -14,8 +14,8 @@ const DONE = 8;
 const NUMBER = /^-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?$/;
 const ESCAPES = '"\\/bfnrt';
 
-/** What a string's character can be that needs a look. */
-const SPECIAL = /["\\\u0000-\u001f]/g;
+/** What a string's character can be that needs a look: a quote, a backslash, a control character. */
+const SPECIAL = /[^ !#-[\]-\uffff]/g;
 /** A longer text is nothing that steers the protocol. */
 const KEPT = 4_096;
 

@@ -1,12 +1,12 @@
 import { join } from 'node:path';
-import type { OpenSpool } from './audit/file-spool.ts';
-import { type Shipper, startShipper } from './audit/shipper.ts';
-import { sinks as sinkKinds } from './audit/sinks/_all.ts';
-import type { LoadedConfig } from './config/load.ts';
-import type { JsonObject } from './domain/json.ts';
+import type { OpenSpool } from '../audit/file-spool.ts';
+import { type Shipper, startShipper } from '../audit/shipper.ts';
+import { sinks as sinkKinds } from '../audit/sinks/_all.ts';
+import type { LoadedConfig } from '../config/load.ts';
+import type { JsonObject } from '../domain/json.ts';
+import type { Gateway } from '../pipeline/gateway.ts';
+import type { Log } from '../ports/log.ts';
 import type { Opened } from './opened.ts';
-import type { Gateway } from './pipeline/gateway.ts';
-import type { Log } from './ports/log.ts';
 
 /** Opens the configured sinks and ships the record to each. Throws where an option is wrong or two sinks share a name. */
 export async function startShippers(
