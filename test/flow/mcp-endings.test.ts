@@ -197,6 +197,38 @@ describe('a caller that leaves', () => {
   });
 });
 
+describe('a task (2025-11-25)', () => {
+  const ask = async (method: string, taskId?: string, key?: string): Promise<string> => {
+    const reply = await fetch(`${gate.url}/run/tasks/mcp/s`, {
+      method: 'POST',
+      headers: {
+        'content-type': 'application/json',
+        accept: 'application/json, text/event-stream',
+        ...(key !== undefined && { authorization: `Bearer ${key}` }),
+      },
+      body: JSON.stringify({ jsonrpc: '2.0', id: 9, method, params: taskId === undefined ? {} : { taskId } }),
+    });
+    return reply.text();
+  };
+
+  it('belongs to the caller whose call began it, and its result is judged as that tool’s', async () => {
+    answer = (text, _, response) => {
+      if (text.includes('tools/call')) json(response, text, { task: { taskId: 't-1', status: 'working' } });
+      else if (text.includes('tasks/list'))
+        json(response, text, { tasks: [{ taskId: 't-0' }, { taskId: 't-1' }, { taskId: 't-2' }] });
+      else json(response, text, { content: [{ type: 'text', text: SECRET }] });
+    };
+    await post('tasks', 'guarded');
+    expect(await ask('tasks/list')).toContain('"tasks":[{"taskId":"t-1"}]');
+    const result = await ask('tasks/result', 't-1');
+    expect(result).toContain('test/no-secrets');
+    expect(result).not.toContain(SECRET);
+    const sent = fixture.seen.length;
+    expect(JSON.parse(await ask('tasks/get', 't-2'))).toMatchObject({ error: { code: -32602 } });
+    expect(fixture.seen).toHaveLength(sent);
+  });
+});
+
 describe('money', () => {
   it('a budget that is short denies with a result that says what is left; nothing is sent', async () => {
     for (let n = 0; n < 2; n += 1) expect(await (await post('spender', 'dear')).text()).toContain('ok');

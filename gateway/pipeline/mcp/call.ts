@@ -21,6 +21,7 @@ import { review } from './review.ts';
 import { benchOf, judgeStartup, seatOf } from './seat.ts';
 import { standingOf } from './standing.ts';
 import { startRun } from './start-run.ts';
+import { refuseForeignTask } from './tasks.ts';
 import {
   countsResult,
   NO_HOLD,
@@ -92,6 +93,7 @@ export async function relayRequest(ask: Ask): Promise<void> {
   const { visit } = errand;
   if (ask.era === 'modern' && message.kind === 'request')
     visit.room.wire.checkHeaders(message, visit.arrival.headers, undefined);
+  refuseForeignTask(errand, message);
   const seat = seatOf(errand);
   if (message.method === 'initialize') await judgeStartup(seat, message, errand);
   await carry(ask, seat, { hold: NO_HOLD, priced: undefined, changes: {} });

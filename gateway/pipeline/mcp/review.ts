@@ -7,6 +7,7 @@ import { requestDigest, resultTypeOf, sealState } from './request-state.ts';
 import { reviewAnswer } from './review-answer.ts';
 import { reviewInstructions, reviewList } from './review-list.ts';
 import { sealSession } from './session.ts';
+import { callBehind, ownTasks } from './tasks.ts';
 
 /** Where a server says what it is and how it wants to be used. */
 const INTRODUCTIONS = new Set(['initialize', 'server/discover']);
@@ -23,7 +24,8 @@ export async function review(
   const listed = INTRODUCTIONS.has(request.method)
     ? await reviewInstructions(leg, response)
     : await reviewList(leg, request, response);
-  const message = lineageSealed(leg, request, await reviewAnswer(seat, request, listed));
+  const own = ownTasks(leg, request, listed);
+  const message = lineageSealed(leg, request, await reviewAnswer(seat, callBehind(leg, request), own));
   if (request.method !== 'initialize') return { message };
   return { message, headers: sessionHeader(leg, response, answer) };
 }

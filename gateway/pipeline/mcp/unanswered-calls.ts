@@ -4,8 +4,8 @@ import type { RpcId, RpcMessage } from '../../ports/mcp-wire.ts';
 const KEPT = 20_000;
 
 /**
- * Calls of legacy sessions whose stream ended before their answer: it may come on another stream, and is then judged as what it is.
- * Holds names, never arguments. Bounded, oldest forgotten first.
+ * Calls whose answer comes another way: on another stream of a legacy session, or as the result of a task. It is then judged as what it
+ * is. Holds names, never arguments. Bounded, oldest forgotten first.
  */
 export class UnansweredCalls {
   /** oldest first */

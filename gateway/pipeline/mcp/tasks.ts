@@ -1,0 +1,53 @@
+import { asString, isArray, type Json, member } from '../../domain/json.ts';
+import { type Splice, spliceAll } from '../../domain/json-text.ts';
+import { RPC, RpcFault } from '../../domain/rpc-fault.ts';
+import type { RpcMessage } from '../../ports/mcp-wire.ts';
+import type { Leg } from './leg.ts';
+import type { Errand } from './visit.ts';
+
+/** The task a request is about; undefined: it is about none. */
+function taskIdOf({ method, doc }: RpcMessage): string | undefined {
+  return method.startsWith('tasks/') ? asString(member(doc.value['params'], 'taskId')) : undefined;
+}
+
+/** What one server gave out as a task; the prefix keeps tasks and calls apart in one memory. */
+const placeOf = (server: string): string => `task ${server}`;
+
+/**
+ * A server that knows only our credential would give any caller any task: only the caller whose call began one may ask about it. Throws
+ * an RpcFault (-32602) for everybody else, and where nobody here began it.
+ */
+export function refuseForeignTask({ visit, peer }: Errand, message: RpcMessage): void {
+  const id = taskIdOf(message);
+  if (id === undefined) return;
+  if (visit.room.unanswered.find(visit.principalId, placeOf(peer.server.name), id)) return;
+  throw new RpcFault(RPC.invalidParams, 'this task is not known here; ask for the tasks your own calls began');
+}
+
+/** The call that began the task a request is about, so that its result is judged as that tool's. */
+export function callBehind({ errand: { visit }, seat }: Leg, request: RpcMessage): RpcMessage {
+  const id = taskIdOf(request);
+  const began = id === undefined ? undefined : visit.room.unanswered.find(visit.principalId, placeOf(seat.server), id);
+  return began ?? request;
+}
+
+/** Remembers the task that a call began, and leaves the tasks of other callers out of a list. */
+export function ownTasks({ errand: { visit }, seat }: Leg, request: RpcMessage, response: RpcMessage): RpcMessage {
+  const { unanswered, wire, limits } = visit.room;
+  const result = response.doc.value['result'];
+  const place = placeOf(seat.server);
+  if (request.method === 'tasks/list') {
+    const tasks = member(result, 'tasks');
+    const foreign = (task: Json): boolean =>
+      !unanswered.find(visit.principalId, place, asString(member(task, 'taskId')) ?? '');
+    const cuts: Splice[] = isArray(tasks)
+      ? tasks.flatMap((task, i): Splice[] => (foreign(task) ? [{ at: `/result/tasks/${i}`, remove: true }] : []))
+      : [];
+    return cuts.length === 0 ? response : wire.reread(spliceAll(response.doc.text, cuts.reverse()), limits.message);
+  }
+  if (request.method.startsWith('tasks/')) return response;
+  const isTask = member(result, 'resultType') === 'task' || member(result, 'task') !== undefined;
+  const id = isTask ? asString(member(member(result, 'task') ?? result, 'taskId')) : undefined;
+  if (id !== undefined) unanswered.add(visit.principalId, place, { ...request, id });
+  return response;
+}
