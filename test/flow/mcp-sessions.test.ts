@@ -77,6 +77,8 @@ it('500 sessions at once, each its own, with the same ids of requests', async ()
   const twice = await Promise.all([...handles, ...handles].map((handle) => post(who, handle)));
   const named = twice.map(({ said }) => said.result?.content?.[0]?.text ?? '');
   expect(new Set(named).size).toBe(500);
+  // a server that repeats its session repeats, to the caller, the caller's
+  expect(twice.map((t) => t.session)).toEqual([...handles, ...handles]);
   expect(named.slice(0, 500)).toEqual(named.slice(500));
   expect(twice.every(({ said }) => !handles.includes(said.result?.content?.[0]?.text ?? ''))).toBe(true);
 }, 120_000);

@@ -2,10 +2,9 @@ import type { ToolRef } from '../../domain/action.ts';
 import { Fault } from '../../domain/fault.ts';
 import { member } from '../../domain/json.ts';
 import type { Ending } from '../../domain/receipt.ts';
-import { epochMs } from '../../domain/scalars.ts';
 import type { RpcMessage } from '../../ports/mcp-wire.ts';
+import { keepLease } from '../carry.ts';
 import { begin, release } from '../conclude.ts';
-import { heartbeat } from '../heartbeat.ts';
 import type { Hold } from '../hold.ts';
 import { releaseRates } from '../rates.ts';
 import { claimsOf } from '../trust/tool-claims.ts';
@@ -124,7 +123,7 @@ async function carry(ask: Ask, seat: Seat, { hold, priced, changes }: Way): Prom
     lineage: ask.retry?.lineage,
     original: ask.original ?? message,
   };
-  const stop = keepLease(visit, hold);
+  const stop = keepLease(visit.gate, hold.accounts.length > 0 ? visit.trail.id : undefined);
   let served = false;
   let relayed: Relayed | undefined;
   try {
@@ -197,14 +196,3 @@ async function conclude(
 /** Nothing was carried: what was held for it is free again. */
 const giveBack = ({ gate, trail }: Visit, hold: Hold): Promise<void> =>
   hold.accounts.length > 0 ? release(gate, trail, hold.amount) : releaseRates(gate, trail);
-
-/** A call that lives longer than its lease renews it. */
-function keepLease({ gate, trail }: Visit, hold: Hold): () => void {
-  if (hold.accounts.length === 0) return () => {};
-  return heartbeat(gate.limits.leaseMs / 3, () => {
-    gate.ledger.renew(trail.id, epochMs(gate.clock.now() + gate.limits.leaseMs)).catch((error: unknown) => {
-      const why = error instanceof Error ? error.message : 'unknown';
-      gate.log.warn({ call: trail.id, error: why }, 'a hold could not be renewed');
-    });
-  });
-}

@@ -31,12 +31,16 @@ export function headersForServer(
 const NOT_FOR_CALLERS =
   /^(?:connection|keep-alive|transfer-encoding|trailer|upgrade|content-length|content-encoding|set-cookie|www-authenticate|alt-svc|strict-transport-security|mcp-session-id|proxy-.*|access-control-.*|x-tollgate-.*)$/;
 
-/** Headers for the caller: the server's, without its session, its cookies and its challenges. */
-export function headersForCaller(headers: Headers): Record<string, string | readonly string[]> {
+/** Headers for the caller: the server's, without its cookies and its challenges; a session it repeats has the caller's name for it. */
+export function headersForCaller(
+  headers: Headers,
+  session: OpenSession | undefined,
+): Record<string, string | readonly string[]> {
   const out: Record<string, string | readonly string[]> = {};
   for (const name in headers) {
     const value = headers[name];
     if (value !== undefined && !NOT_FOR_CALLERS.test(name)) out[name] = value;
   }
+  if (session && headers['mcp-session-id'] === session.upstream) out['mcp-session-id'] = session.handle;
   return out;
 }

@@ -61,7 +61,7 @@ async function passJson(
   const { trail, reply, gate } = errand.visit;
   trail.status = answer.status;
   trail.firstByteTicks = gate.clock.ticks();
-  reply.head(answer.status, { ...headersForCaller(answer.headers), ...gateHeaders(trail) });
+  reply.head(answer.status, { ...headersForCaller(answer.headers, errand.session), ...gateHeaders(trail) });
   try {
     for (const chunk of first) await reply.write(chunk);
     for (let next = await rest.next(); next.done !== true; next = await rest.next()) {
@@ -83,7 +83,11 @@ function bare({ errand, request }: Leg, answer: McpAnswer): Relayed {
   if (request && answer.status < 300)
     throw new Fault('TG_UPSTREAM_UNREADABLE', 'the server answered a request with nothing');
   trail.status = answer.status;
-  reply.head(answer.status, { ...headersForCaller(answer.headers), ...gateHeaders(trail), 'content-length': '0' });
+  reply.head(answer.status, {
+    ...headersForCaller(answer.headers, errand.session),
+    ...gateHeaders(trail),
+    'content-length': '0',
+  });
   reply.end();
   return { ending: answer.status < 300 ? 'completed' : 'upstream_error', failed: answer.status >= 300 };
 }
@@ -109,7 +113,7 @@ async function relayJson(leg: Leg, answer: McpAnswer, bytes: Uint8Array, review:
   trail.status = answer.status;
   trail.firstByteTicks = gate.clock.ticks();
   reply.head(answer.status, {
-    ...headersForCaller(answer.headers),
+    ...headersForCaller(answer.headers, leg.errand.session),
     ...gateHeaders(trail),
     ...headers,
     'content-length': String(body.length),

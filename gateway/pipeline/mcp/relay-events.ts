@@ -76,7 +76,7 @@ class EventRelay {
     trail.status = this.#answer.status;
     trail.firstByteTicks = gate.clock.ticks();
     reply.head(this.#answer.status, {
-      ...headersForCaller(this.#answer.headers),
+      ...headersForCaller(this.#answer.headers, this.#leg.errand.session),
       ...gateHeaders(trail),
       ...headers,
       'x-accel-buffering': 'no',

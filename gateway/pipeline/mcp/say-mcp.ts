@@ -20,8 +20,7 @@ const encoder = new TextEncoder();
 /** Whatever was thrown, as something that can be said; a defect is logged and named as ours. */
 function faultOf(gate: Gateway, trail: Trail, error: unknown): Fault {
   if (error instanceof Fault) return error;
-  const detail = error instanceof Error ? error.stack : String(error);
-  gate.log.error({ call: trail.id, error: detail }, 'a call failed inside the gate');
+  gate.log.error({ call: trail.id, error }, 'a call failed inside the gate');
   return new Fault('TG_INTERNAL', 'tollgate failed inside; the call was not completed', error);
 }
 

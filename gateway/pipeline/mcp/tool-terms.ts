@@ -1,15 +1,16 @@
 import type { ToolRef } from '../../domain/action.ts';
 import type { Json } from '../../domain/json.ts';
-import { nanoToNumber, nanoToUsd } from '../../domain/money.ts';
+import { nanoToNumber } from '../../domain/money.ts';
 import type { Cost, Quote } from '../../domain/pricing.ts';
 import type { Principal } from '../../domain/principal.ts';
 import { type EpochMs, epochMs, type Nano, nano, pico } from '../../domain/scalars.ts';
-import type { Balance } from '../../ports/ledger.ts';
 import type { ToolPrice } from '../../price/tool-price.ts';
 import { accountsOf } from '../accounts.ts';
+import { chargeHold } from '../conclude.ts';
 import type { Gateway } from '../gateway.ts';
 import type { Hold } from '../hold.ts';
 import { releaseRates, takeRates } from '../rates.ts';
+import { shortOfBudget } from '../short-of-budget.ts';
 import type { Trail } from '../trail.ts';
 import { denyTool } from './deny-tool.ts';
 
@@ -81,17 +82,8 @@ export async function reserveTool(
     code: 'TG_BUDGET_EXCEEDED',
     rule: `budget/${account.scope}`,
     reason: 'budget_exceeded',
-    message: short(answer.short, answer.left, quote, tool.name),
+    message: shortOfBudget(`the call of tool \`${tool.name}\``, answer.short, answer.left, quote, 'use a cheaper tool'),
   });
-}
-
-function short({ account, spent, held }: Balance, rest: Nano, quote: Quote, tool: string): string {
-  const resets = account.resetsAt === undefined ? '' : `, which resets at ${new Date(account.resetsAt).toISOString()}`;
-  const busy = held > 0n ? ` and $${nanoToUsd(held)} is held by calls in flight` : '';
-  return (
-    `tollgate denied the call of tool \`${tool}\`: the ${account.scope} budget of $${nanoToUsd(account.limit)} (${account.window}${resets}) has $${nanoToUsd(rest)} left; ` +
-    `$${nanoToUsd(spent)} is spent${busy}, and this call could cost up to $${nanoToUsd(quote.max)}; use a cheaper tool, stop here, or have the limit raised`
-  );
 }
 
 /** How a carried call ended, for its price. */
@@ -141,18 +133,5 @@ export async function settleTool(
   const { amount, cost } = costOfTool(gate, trail, call, hold, carried);
   trail.cost = cost;
   trail.charged = amount;
-  if (hold.accounts.length === 0) return amount;
-  try {
-    const { overrun } = await gate.ledger.settle(trail.id, amount, hold.accounts);
-    if (overrun > 0n) {
-      gate.metrics.overrun(overrun);
-      trail.note(`the charge passed its hold by $${nanoToUsd(overrun)}`);
-    }
-  } catch (error) {
-    const why = error instanceof Error ? error.message : 'unknown';
-    gate.log.error({ call: trail.id, error: why }, 'the ledger did not settle; the hold will lapse as a charge');
-    trail.note('the ledger did not settle; the hold is the charge');
-    if (hold.amount > amount) trail.charged = hold.amount;
-  }
-  return trail.charged;
+  return hold.accounts.length === 0 ? amount : chargeHold(gate, trail, hold, amount);
 }
