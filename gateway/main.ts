@@ -132,7 +132,7 @@ export async function startGateway(config: LoadedConfig, options: StartOptions =
     scrape: house.scrape,
     unready: house.unready,
     hosts: config.office.hosts,
-    onError: (error) => log.error({ error: error instanceof Error ? error.stack : String(error) }, 'the office failed'),
+    onError: (error) => log.error({ error }, 'the office failed'),
   });
   try {
     const data = await listen(door.server, config.listen.host, config.listen.port);
@@ -163,11 +163,7 @@ function upgradeDoorOf({ gate, noses }: Awaited<ReturnType<typeof compose>>, log
     carry: (upgrade) => carrySocket({ gate, noses, sockets }, upgrade),
     turnAway: (arrival, reply, fault) => turnAway(gate(), arrival, reply, fault),
     endOf: socketEnd,
-    onError: (error) =>
-      log.error(
-        { error: error instanceof Error ? error.stack : String(error) },
-        'a socket failed outside the corridor; it was cut',
-      ),
+    onError: (error) => log.error({ error }, 'a socket failed outside the corridor; it was cut'),
   });
 }
 
@@ -185,8 +181,7 @@ function mcpDoorOf(
       turnAway: (_, reply, fault) => turnAwayMcp(gate(), room, reply, fault),
       sseLegacy: mcp?.sse_legacy ?? false,
       keepAliveMs: limits.keep_alive_s * 1000,
-      onError: (error) =>
-        log.error({ error: error instanceof Error ? error.stack : String(error) }, 'an MCP connection failed'),
+      onError: (error) => log.error({ error }, 'an MCP connection failed'),
     })
   );
 }

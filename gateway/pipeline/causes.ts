@@ -46,17 +46,27 @@ export function noteCauses(
 /** The request in its order: what is around the texts (tools, settings) first, as providers read it, then each text. */
 function stretchesOf({ doc, parts, results, input }: Reading): Stretch[] {
   const own = new Set(input?.parts.map(({ at }) => at));
+  const tools = new Map(results.map(({ at, tool }) => [at, tool]));
   const stretches: Stretch[] = [];
   const times = new Map<string, number>();
   let around = doc.text.length;
   for (const { at, text } of parts) {
     around -= text.length;
-    const result = results.find((r) => at === r.at || at.startsWith(`${r.at}/`));
-    const source = result ? `tool:${result.tool}` : own.has(at) ? 'input' : 'said';
+    const tool = toolOf(at, tools);
+    const source = tool !== undefined ? `tool:${tool}` : own.has(at) ? 'input' : 'said';
     const digest = hash('sha256', text, 'base64').slice(0, 22);
     const nth = (times.get(digest) ?? 0) + 1;
     times.set(digest, nth);
     stretches.push({ key: `${digest}${nth}`, source, size: text.length });
   }
   return [{ key: 'around', source: 'request', size: Math.max(0, around) }, ...stretches];
+}
+
+/** The tool whose result the text at `at` is in, the result that is nearest to it. */
+function toolOf(at: string, tools: ReadonlyMap<string, string>): string | undefined {
+  for (let end = at.length; end >= 0; end = end === 0 ? -1 : at.lastIndexOf('/', end - 1)) {
+    const tool = tools.get(at.slice(0, end));
+    if (tool !== undefined) return tool;
+  }
+  return undefined;
 }

@@ -44,6 +44,11 @@ export async function settle(
   trail.usage = outcome.usage;
   trail.charged = amount;
   await settleRates(gate, trail, tokensOf(outcome));
+  return chargeHold(gate, trail, hold, amount);
+}
+
+/** Books `amount` where `hold` was held, says what passed it, and returns what is charged: the hold where the ledger fails. Never throws. */
+export async function chargeHold(gate: Gateway, trail: Trail, hold: Hold, amount: Nano): Promise<Nano> {
   try {
     const { overrun } = await twice(() => gate.ledger.settle(trail.id, amount, hold.accounts));
     if (overrun > 0n && hold.accounts.length > 0) {

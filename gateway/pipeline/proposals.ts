@@ -24,11 +24,14 @@ export interface Execution {
 }
 
 interface Waiting extends Proposal {
+  readonly space: string;
   readonly keys: readonly string[];
 }
 
 const LIFE_MS = 10 * 60_000;
 const PER_SPACE = 2_000;
+/** Of all spaces together. */
+const KEPT = 50_000;
 
 /**
  * Tool calls that were proposed on the LLM plane and not executed yet (attribution.md 7): an execution on another plane is the same
@@ -37,16 +40,24 @@ const PER_SPACE = 2_000;
 export class Proposals {
   /** by space, oldest first */
   readonly #spaces = new Map<string, Set<Waiting>>();
+  /** of all spaces, oldest first */
+  readonly #all = new Set<Waiting>();
 
   offer(space: RunSpace, tool: string, args: Json, proposal: Proposal): void {
     const name = nameOf(space);
     const waiting = this.#spaces.get(name) ?? new Set();
     this.#spaces.set(name, waiting);
     const plain = tool.slice(tool.lastIndexOf('__') + 1).replace(/^_/, '');
-    waiting.add({ ...proposal, keys: [...new Set([tool, plain])].map((known) => keyOf(known, args)) });
-    for (const old of waiting) {
-      if (waiting.size <= PER_SPACE && old.at + LIFE_MS > proposal.at) break;
-      waiting.delete(old);
+    const keys = [...new Set([tool, plain])].map((known) => keyOf(known, args));
+    const one: Waiting = { ...proposal, space: name, keys };
+    waiting.add(one);
+    this.#all.add(one);
+    const [oldest] = waiting;
+    if (oldest && waiting.size > PER_SPACE) this.#drop(oldest);
+    // also of spaces that are quiet: what nobody carries out is forgotten
+    for (const old of this.#all) {
+      if (this.#all.size <= KEPT && old.at + LIFE_MS > proposal.at) break;
+      this.#drop(old);
     }
   }
 
@@ -57,10 +68,15 @@ export class Proposals {
 
   /** Takes a proposal away: it was carried out. */
   take(space: RunSpace, proposal: Proposal): void {
-    const name = nameOf(space);
-    const waiting = this.#spaces.get(name);
-    waiting?.delete(proposal as Waiting);
-    if (waiting?.size === 0) this.#spaces.delete(name);
+    const one = proposal as Waiting;
+    if (one.space === nameOf(space)) this.#drop(one);
+  }
+
+  #drop(one: Waiting): void {
+    this.#all.delete(one);
+    const waiting = this.#spaces.get(one.space);
+    waiting?.delete(one);
+    if (waiting?.size === 0) this.#spaces.delete(one.space);
   }
 
   #find(space: RunSpace, { names, args, callId }: Execution, now: EpochMs): Waiting | undefined {

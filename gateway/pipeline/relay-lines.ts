@@ -1,13 +1,14 @@
-import { FAULTS, Fault } from '../domain/fault.ts';
+import { Fault } from '../domain/fault.ts';
 import type { Json } from '../domain/json.ts';
 import { JsonFault, parseStrict, spanOf, splice } from '../domain/json-text.ts';
-import type { ResultLines, Saying } from '../ports/dialect.ts';
+import type { ResultLines } from '../ports/dialect.ts';
 import type { UpstreamReply } from '../ports/upstream.ts';
 import type { Carrier } from './carrier.ts';
 import type { ChargeTerms } from './charge.ts';
 import { replyFacts } from './relay-unary.ts';
 import type { Reply } from './reply.ts';
 import { type Hearing, reviewUnary, reviewUnaryAsking } from './review-unary.ts';
+import { sayingOfFault } from './saying.ts';
 import { Tally } from './tally.ts';
 
 export interface LinesRelay {
@@ -114,14 +115,6 @@ async function hearLine(relay: LinesRelay, tally: Tally, text: string): Promise<
     return { said: said === answer ? text : splice(text, { at, json: said }), known: true };
   } catch (error) {
     if (!(error instanceof Fault)) throw error;
-    return { said: results.withheld(line, sayingOf(error)), known: metered };
+    return { said: results.withheld(line, sayingOfFault(error)), known: metered };
   }
 }
-
-const sayingOf = ({ code, message, rule, reason }: Fault): Saying => ({
-  code,
-  status: FAULTS[code].status,
-  message,
-  rule,
-  reason,
-});

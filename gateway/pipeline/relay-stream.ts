@@ -1,4 +1,4 @@
-import { FAULTS, Fault, type FaultCode } from '../domain/fault.ts';
+import { Fault } from '../domain/fault.ts';
 import type { Ending } from '../domain/receipt.ts';
 import type { Verdict } from '../domain/verdict.ts';
 import type { Frame, Saying, StreamReader } from '../ports/dialect.ts';
@@ -13,6 +13,7 @@ import { replyFacts } from './relay-unary.ts';
 import type { Reply } from './reply.ts';
 import { StreamHearing } from './review-stream.ts';
 import type { Hearing } from './review-unary.ts';
+import { saying } from './saying.ts';
 
 export interface StreamRelay {
   readonly hearing: Hearing;
@@ -144,27 +145,20 @@ function denied(verdict: Verdict | undefined): Cut {
   const message = verdict
     ? denialText(verdict, 'the rest of this answer')
     : 'tollgate withheld the rest of this answer';
-  return { ending: 'cut', saying: saying('TG_POLICY_DENIED', message, verdict) };
-}
-
-function saying(code: FaultCode, message: string, verdict?: Verdict): Saying {
-  return { code, status: FAULTS[code].status, message, rule: verdict?.rule, reason: verdict?.reason };
+  return { ending: 'cut', saying: saying('TG_POLICY_DENIED', message, verdict?.rule, verdict?.reason) };
 }
 
 /** A run, agent or human that was halted meanwhile. */
 const haltCut = (what: HaltedKind): Cut => ({
   ending: 'cut',
-  saying: { ...saying('TG_POLICY_DENIED', haltText(what)), rule: `halt/${what}`, reason: 'halted' },
+  saying: saying('TG_POLICY_DENIED', haltText(what), `halt/${what}`, 'halted'),
 });
 
 /** The upstream broke or the reader failed in mid-stream. */
 function broken({ carrier, hearing }: StreamRelay, error: unknown): Cut {
   if (carrier.callerLeft) return { ending: 'client_left' };
   if (error instanceof Fault) return { ending: 'upstream_broke', saying: saying(error.code, error.message) };
-  hearing.bench.gate.log.error(
-    { error: error instanceof Error ? error.stack : String(error) },
-    'reading a stream failed; it was cut and its hold is the charge',
-  );
+  hearing.bench.gate.log.error({ error }, 'reading a stream failed; it was cut and its hold is the charge');
   return {
     ending: 'cut',
     saying: saying('TG_INTERNAL', 'tollgate could not read this stream any further, so it was cut'),

@@ -4,13 +4,14 @@ import { nanoToUsd } from '../domain/money.ts';
 import type { Quote } from '../domain/pricing.ts';
 import type { Principal } from '../domain/principal.ts';
 import { epochMs, type Nano, nano } from '../domain/scalars.ts';
-import type { Account, Balance } from '../ports/ledger.ts';
+import type { Account } from '../ports/ledger.ts';
 import { accountsOf } from './accounts.ts';
 import { budgetLeft } from './budget-left.ts';
 import { denyCall } from './denied-call.ts';
 import type { Gateway } from './gateway.ts';
 import type { Hold } from './hold.ts';
 import { releaseRates, takeRates } from './rates.ts';
+import { shortOfBudget } from './short-of-budget.ts';
 import type { Trail } from './trail.ts';
 
 /** The least worth having: the fixed part and as much output as is useful, or all that was asked for where that is less. */
@@ -52,7 +53,13 @@ export async function reserve(
   });
   if (!answer.granted) {
     await releaseRates(gate, trail);
-    throw refusal(trail, principal, model, answer.short.account, short(answer.short, answer.left, quote));
+    throw refusal(
+      trail,
+      principal,
+      model,
+      answer.short.account,
+      shortOfBudget('the call', answer.short, answer.left, quote, 'ask for less output'),
+    );
   }
   const hold: Hold = { amount: answer.amount, accounts, balances: answer.balances };
   trail.budgetLeft = budgetLeft(hold);
@@ -84,15 +91,6 @@ export async function refit(
     reason: 'budget_exceeded',
     message: `tollgate denied the call: a rule made it dearer, up to $${nanoToUsd(after.max)}, and no budget has room for that; ask for less output`,
   });
-}
-
-function short({ account, spent, held }: Balance, rest: Nano, quote: Quote): string {
-  const resets = account.resetsAt === undefined ? '' : `, which resets at ${new Date(account.resetsAt).toISOString()}`;
-  const busy = held > 0n ? ` and $${nanoToUsd(held)} is held by calls in flight` : '';
-  return (
-    `tollgate denied the call: the ${account.scope} budget of $${nanoToUsd(account.limit)} (${account.window}${resets}) has $${nanoToUsd(rest)} left; ` +
-    `$${nanoToUsd(spent)} is spent${busy}, and this call could cost up to $${nanoToUsd(quote.max)}; ask for less output, stop here, or have the limit raised`
-  );
 }
 
 function unbounded(account: Account, quote: Quote): string {

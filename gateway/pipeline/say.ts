@@ -37,8 +37,7 @@ function spoken(gate: Gateway, trail: Trail, tongue: Dialect | undefined, saying
       tongue ? tongue.error(saying) : JSON.stringify({ error: { code: saying.code, message: saying.message } }),
     );
   } catch (error) {
-    const reason = error instanceof Error ? error.stack : String(error);
-    gate.log.error({ call: trail.id, error: reason }, 'a refusal could not be put into words; the connection was cut');
+    gate.log.error({ call: trail.id, error }, 'a refusal could not be put into words; the connection was cut');
     return undefined;
   }
 }
@@ -55,11 +54,7 @@ export function sayRefusal(
     error instanceof Fault
       ? error
       : new Fault('TG_INTERNAL', 'tollgate failed inside; the call was not completed', error);
-  if (!(error instanceof Fault))
-    gate.log.error(
-      { call: trail.id, error: error instanceof Error ? error.stack : String(error) },
-      'a call failed inside the gate',
-    );
+  if (!(error instanceof Fault)) gate.log.error({ call: trail.id, error }, 'a call failed inside the gate');
   const saying: Saying = {
     code: fault.code,
     status: fault.status,

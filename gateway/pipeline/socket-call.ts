@@ -140,7 +140,7 @@ export class SocketCall {
       try {
         this.#close();
       } catch (error) {
-        gate.log.error({ call: trail.id, error: String(error) }, 'the end of a response could not be judged');
+        gate.log.error({ call: trail.id, error }, 'the end of a response could not be judged');
       }
     }
     const natural = reader.failed() ? 'upstream_error' : 'completed';

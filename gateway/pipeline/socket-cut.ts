@@ -1,17 +1,10 @@
-import { FAULTS, Fault, type FaultCode } from '../domain/fault.ts';
+import { Fault } from '../domain/fault.ts';
 import type { Verdict } from '../domain/verdict.ts';
 import type { Saying } from '../ports/dialect.ts';
 import type { Gateway } from './gateway.ts';
 import { denialText } from './judgement.ts';
+import { saying, sayingOfFault } from './saying.ts';
 import type { Trail } from './trail.ts';
-
-const saying = (code: FaultCode, message: string, rule?: string, reason?: string): Saying => ({
-  code,
-  status: FAULTS[code].status,
-  message,
-  rule,
-  reason,
-});
 
 /** Why the rest of a response is withheld: a verdict, or a rule on its text. */
 export const cutFor = (verdict: Verdict | undefined): Saying =>
@@ -28,19 +21,13 @@ export function cutOf(gate: Gateway, trail: Trail, error: unknown): Saying {
       undefined,
       'runtime_error:transform_failed',
     );
-  gate.log.error(
-    { call: trail.id, error: error instanceof Error ? error.stack : String(error) },
-    'reading a response on a socket failed; the rest of it is withheld',
-  );
+  gate.log.error({ call: trail.id, error }, 'reading a response on a socket failed; the rest of it is withheld');
   return saying('TG_INTERNAL', 'tollgate could not read this answer any further, so the rest of it is withheld');
 }
 
 /** Whatever was thrown, as something to say. What is no Fault is a defect, and logged. */
 export function sayingOf(gate: Gateway, error: unknown): Saying {
-  if (error instanceof Fault) return saying(error.code, error.message, error.rule, error.reason);
-  gate.log.error(
-    { error: error instanceof Error ? error.stack : String(error) },
-    'a message on a socket failed inside the gate',
-  );
+  if (error instanceof Fault) return sayingOfFault(error);
+  gate.log.error({ error }, 'a message on a socket failed inside the gate');
   return saying('TG_INTERNAL', 'tollgate failed inside; the message was not carried');
 }

@@ -28,10 +28,23 @@ export interface Line {
   readonly ownRun: string;
   /** who opened it */
   readonly opener: Speaker;
-  /** everyone who made a call on it, by run: what a halt may name */
+  /** who made a call on it, by run, the latest 1,000: what a halt may name */
   readonly speakers: Map<string, Speaker>;
   /** actions judged since the last call: its receipt names them */
   readonly heard: JudgedAction[];
+}
+
+/** Runs of one socket that a halt may name: bodies name runs, so there may be any number. */
+const MOST_SPEAKERS = 1000;
+
+/** Takes in who made a call. */
+export function spoke({ speakers }: Line, speaker: Speaker): void {
+  const { space, principal } = speaker;
+  const name = JSON.stringify([space.tenant, space.key, principal.run.id]);
+  speakers.delete(name);
+  speakers.set(name, speaker);
+  const [oldest] = speakers.keys();
+  if (oldest !== undefined && speakers.size > MOST_SPEAKERS) speakers.delete(oldest);
 }
 
 /** The trail of one call on a socket. */

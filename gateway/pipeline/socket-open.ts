@@ -17,7 +17,7 @@ import { refit } from './reserve.ts';
 import { refuse } from './say.ts';
 import { type CallTerms, SocketCall } from './socket-call.ts';
 import { pleaOf, textOf } from './socket-context.ts';
-import { type Line, type Speaker, speakerOf, trailOf } from './socket-line.ts';
+import { type Line, type Speaker, speakerOf, spoke, trailOf } from './socket-line.ts';
 import type { Trail } from './trail.ts';
 
 /** What asks for a response. */
@@ -84,7 +84,7 @@ async function beats(line: Line, gate: Gateway, trail: Trail, ask: Ask, unasked:
   const { lane, clientId, body } = ask;
   const judged = await judgedCall(line, gate, trail, ask, unasked);
   const { speaker, hold, decision, refusal } = judged;
-  const { principal, space } = speaker;
+  const { principal } = speaker;
   const reading = decision?.reading ?? body.reading;
   const terms = termsOf(gate, line.route.destination.prices, reading, trail, hold, judged.quote);
   let call: SocketCall | undefined;
@@ -93,7 +93,7 @@ async function beats(line: Line, gate: Gateway, trail: Trail, ask: Ask, unasked:
     const text = decision && textOf(body, decision);
     call = new SocketCall({ gate, trail, hold, terms, lane, clientId, ...partsOf(line, judged, reading, trail, lane) });
     await begin(gate, trail, principal, hold);
-    line.speakers.set(`${space.tenant}/${space.key}/${principal.run.id}`, speaker);
+    spoke(line, speaker);
     return { call, text, reading, ...(refusal !== undefined && { refusal }) };
   } catch (error) {
     call?.abandon();

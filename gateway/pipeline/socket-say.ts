@@ -9,8 +9,7 @@ export async function sayError(line: Line, client: SocketEnd, saying: Saying, to
   try {
     text = line.session.error(saying, to);
   } catch (error) {
-    const reason = error instanceof Error ? error.stack : String(error);
-    line.gate().log.error({ error: reason, code: saying.code }, 'an error could not be put into words');
+    line.gate().log.error({ error, code: saying.code }, 'an error could not be put into words');
     return;
   }
   await client.send(text);

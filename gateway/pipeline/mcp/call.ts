@@ -92,7 +92,7 @@ export async function relayRequest(ask: Ask): Promise<void> {
   const { visit } = errand;
   if (ask.era === 'modern' && message.kind === 'request')
     visit.room.wire.checkHeaders(message, visit.arrival.headers, undefined);
-  refuseForeignTask(errand, message);
+  refuseForeignTask(errand, message, ask.era);
   const seat = seatOf(errand);
   if (message.method === 'initialize') await judgeStartup(seat, message, errand);
   await carry(ask, seat, { hold: NO_HOLD, priced: undefined, changes: {} });
