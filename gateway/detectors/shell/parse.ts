@@ -41,6 +41,8 @@ const RESERVED = new Set('if then else elif fi while until do done { } ! time es
 const REDIRECT = /(?:\d{0,2}|&)(?:>>|>\||>&|<&|<>|>|<<<|<)/y;
 const HEREDOC = /<<(-?)[ \t]*(['"]?)([\w.!-]{1,64})\2/y;
 
+const LETTER = /\p{L}/u;
+
 type Opener = 'double' | 'single' | 'backtick' | 'paren';
 
 /**
@@ -52,10 +54,17 @@ export class ShellParser {
   readonly #hopeless = new Set<Opener>();
   #at = 0;
   #depth = 0;
-  #heredocs: { mark: string; tabs: boolean; command: MutableCommand }[] = [];
+  #heredocs: { mark: string; tabs: boolean; command: MutableCommand; at: number }[] = [];
+  #unclosed: number;
 
   constructor(text: string) {
     this.#text = text;
+    this.#unclosed = text.length;
+  }
+
+  /** Where the first opener stands that nothing closes: more text may read differently from there on. The text's length where none does. */
+  get unclosed(): number {
+    return this.#heredocs.reduce((first, { at }) => Math.min(first, at), this.#unclosed);
   }
 
   parse(): Script {
@@ -93,7 +102,7 @@ export class ShellParser {
 
   /** Reads the bodies that wait behind this line. */
   #readHeredocs(): void {
-    for (const { mark, tabs, command } of this.#heredocs.splice(0)) {
+    for (const { mark, tabs, command, at } of this.#heredocs.splice(0)) {
       const from = this.#at;
       let end = this.#text.length;
       for (;;) {
@@ -104,6 +113,7 @@ export class ShellParser {
         this.#at = Math.min(this.#text.length, stop + 1);
         if (end < this.#text.length || newline === -1) break;
       }
+      if (end === this.#text.length) this.#unclosed = Math.min(this.#unclosed, at);
       command.input = this.#text.slice(from, end);
     }
   }
@@ -161,8 +171,8 @@ export class ShellParser {
     HEREDOC.lastIndex = this.#at;
     const heredoc = this.#text.charAt(this.#at + 2) === '<' ? null : HEREDOC.exec(this.#text);
     if (heredoc !== null) {
+      this.#heredocs.push({ mark: heredoc[3] ?? '', tabs: heredoc[1] === '-', command, at: this.#at });
       this.#at = HEREDOC.lastIndex;
-      this.#heredocs.push({ mark: heredoc[3] ?? '', tabs: heredoc[1] === '-', command });
       return true;
     }
     REDIRECT.lastIndex = this.#at;
@@ -191,7 +201,7 @@ export class ShellParser {
         value += this.#text.charAt(this.#at + 1) === '\n' ? '' : this.#text.charAt(this.#at + 1);
         this.#at = Math.min(this.#text.length, this.#at + 2);
         quoted = true;
-      } else if (char === "'" && this.#closes('single')) {
+      } else if (char === "'" && this.#closesSingle()) {
         const end = this.#text.indexOf("'", this.#at + 1);
         value += this.#text.slice(this.#at + 1, end);
         this.#at = end + 1;
@@ -211,12 +221,22 @@ export class ShellParser {
     return { value, start, end: this.#at, inner, quoted };
   }
 
-  /** True where a single quote has its partner. */
-  #closes(kind: 'single'): boolean {
-    if (this.#hopeless.has(kind)) return false;
-    if (this.#text.indexOf("'", this.#at + 1) !== -1) return true;
-    this.#hopeless.add(kind);
+  /** True where a single quote has its partner. Between two letters it has to be in the same line: else it is the apostrophe of a word. */
+  #closesSingle(): boolean {
+    if (this.#hopeless.has('single')) return false;
+    const at = this.#at;
+    const end = this.#text.indexOf("'", at + 1);
+    const inWord = LETTER.test(this.#text.charAt(at - 1)) && LETTER.test(this.#text.charAt(at + 1));
+    const apostrophe = inWord && this.#text.slice(at, end === -1 ? undefined : end).includes('\n');
+    if (end !== -1) return !apostrophe;
+    if (apostrophe) this.#hopeless.add('single');
+    else this.#giveUp('single', at);
     return false;
+  }
+
+  #giveUp(opener: Opener, at: number): void {
+    this.#hopeless.add(opener);
+    this.#unclosed = Math.min(this.#unclosed, at);
   }
 
   #substitutes(char: string, at: number): boolean {
@@ -236,7 +256,7 @@ export class ShellParser {
     const script = this.#script(close);
     this.#depth -= 1;
     if (this.#text.charAt(this.#at) !== close) {
-      this.#hopeless.add(backtick ? 'backtick' : 'paren');
+      this.#giveUp(backtick ? 'backtick' : 'paren', start);
       this.#at = start + 1;
       return false;
     }
@@ -268,7 +288,7 @@ export class ShellParser {
         this.#at += 1;
       }
     }
-    this.#hopeless.add('double');
+    this.#giveUp('double', start);
     this.#at = start + 1;
     inner.length = before;
     return undefined;

@@ -1,7 +1,7 @@
 import { dialects } from '../../../gateway/dialects/_all.ts';
 import { Fault } from '../../../gateway/domain/fault.ts';
 import type { Json, JsonText } from '../../../gateway/domain/json.ts';
-import { JsonFault, parseStrict, type Splice, spliceAll } from '../../../gateway/domain/json-text.ts';
+import { JsonFault, parseStrict, type Splice, splice, spliceAll } from '../../../gateway/domain/json-text.ts';
 import { resolvePointer } from '../../../gateway/domain/pointer.ts';
 import { arrivingActions, modelCallAction, modelOf } from '../../../gateway/pipeline/request-actions.ts';
 import type { Dialect, Reading } from '../../../gateway/ports/dialect.ts';
@@ -94,7 +94,9 @@ function mustBeTrueOf(dialect: Dialect, path: string, doc: JsonText, reading: Re
     if (resolvePointer(doc.value, at) !== text)
       throw new Error(`\`${dialect.name}\`: the text at \`${at}\` is another one`);
   for (const { at, content, parts } of reading.results) {
-    if (resolvePointer(doc.value, at) === undefined) throw new Error(`\`${dialect.name}\`: no result at \`${at}\``);
+    // a result that says nothing is judged all the same, and a verdict can write what it should say
+    const written = content === null ? parseStrict(splice(doc.text, { at, json: '"x"' })).value : doc.value;
+    if (resolvePointer(written, at) === undefined) throw new Error(`\`${dialect.name}\`: no result at \`${at}\``);
     for (const part of parts)
       if (resolvePointer(content, part.at) !== part.text)
         throw new Error(`\`${dialect.name}\`: no such text in a result`);
