@@ -136,7 +136,7 @@ describe('a call', () => {
     expect(await response.json()).toMatchObject({
       error: { code: 400, status: 'INVALID_ARGUMENT', message: expect.stringContaining('contents') as string },
     });
-    const unknown = await post('/v1beta/models/gemini-2.5-flash:embedContent');
+    const unknown = await post('/v1beta/models/gemini-2.5-flash:predict');
     expect(await unknown.json()).toMatchObject({ error: { code: 404, status: 'NOT_FOUND' } });
     expect(upstream.received).toHaveLength(0);
   });
