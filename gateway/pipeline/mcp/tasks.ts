@@ -1,7 +1,7 @@
 import { asString, isArray, type Json, member } from '../../domain/json.ts';
 import { type Splice, spliceAll } from '../../domain/json-text.ts';
 import { RPC, RpcFault } from '../../domain/rpc-fault.ts';
-import type { RpcMessage } from '../../ports/mcp-wire.ts';
+import type { McpEra, RpcMessage } from '../../ports/mcp-wire.ts';
 import type { Leg } from './leg.ts';
 import type { Errand } from './visit.ts';
 
@@ -17,7 +17,12 @@ const placeOf = (server: string): string => `task ${server}`;
  * A server that knows only our credential would give any caller any task: only the caller whose call began one may ask about it. Throws
  * an RpcFault (-32602) for everybody else, and where nobody here began it.
  */
-export function refuseForeignTask({ visit, peer }: Errand, message: RpcMessage): void {
+export function refuseForeignTask({ visit, peer }: Errand, message: RpcMessage, era: McpEra): void {
+  // 2026-07-28 has neither method: results come with `tasks/get`, and nobody lists tasks
+  if (era === 'modern' && (message.method === 'tasks/result' || message.method === 'tasks/list'))
+    throw new RpcFault(RPC.methodNotFound, `there is no method \`${message.method}\` in this protocol version`, {
+      status: 404,
+    });
   const id = taskIdOf(message);
   if (id === undefined) return;
   if (visit.room.unanswered.find(visit.principalId, placeOf(peer.server.name), id)) return;
