@@ -7,17 +7,21 @@ export const configOption = (): Option =>
   new Option('-c, --config <file>', 'the configuration').default('tollgate.yaml');
 export const jsonOption = (): Option => new Option('--json', 'machine-readable output');
 
-/** Loads the configuration a command was pointed at. Throws a CommandFailure with every mistake in it. */
-export function configAt(file: string): LoadedConfig {
-  let text: string;
+/** The text of the configuration a command was pointed at. Throws a CommandFailure where it cannot be read. */
+export function readConfig(file: string): string {
   try {
-    text = readFileSync(file, 'utf8');
+    return readFileSync(file, 'utf8');
   } catch (error) {
     throw new CommandFailure(
       2,
       `\`${file}\` cannot be read: ${error instanceof Error ? error.message : 'unknown'}; name a configuration with --config`,
     );
   }
+}
+
+/** Loads the configuration a command was pointed at. Throws a CommandFailure with every mistake in it. */
+export function configAt(file: string): LoadedConfig {
+  const text = readConfig(file);
   try {
     return loadConfig(file, text, process.env);
   } catch (error) {

@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import type { LoadedConfig } from '../config/load.ts';
 import { Fault } from '../domain/fault.ts';
 import { hint } from '../domain/nearest.ts';
 import { epochMs } from '../domain/scalars.ts';
@@ -51,10 +52,12 @@ const NO_STORE: PinStore = {
 };
 
 /** Opens the pins of a configuration for one command. Throws a CommandFailure that says what stands in the way. */
-export function withPinDesk<T>(configFile: string, use: (desk: PinDesk) => T): T {
-  const config = configAt(configFile);
+export const withPinDesk = <T>(configFile: string, use: (desk: PinDesk) => T): T => pinDesk(configAt(configFile), use);
+
+/** The same for a configuration that is read already. */
+export function pinDesk<T>(config: LoadedConfig, use: (desk: PinDesk) => T): T {
   if (config.mcp === undefined)
-    throw new CommandFailure(1, `\`${configFile}\` has no \`mcp\` section; name the servers there`);
+    throw new CommandFailure(1, `\`${config.file}\` has no \`mcp\` section; name the servers there`);
   const file = join(config.state, 'tollgate.db');
   const lock = new FilePinLock(resolve(config.folder, config.mcp.pins.file), systemClock());
   let opened: ReturnType<typeof openPins> | undefined;
