@@ -2,6 +2,7 @@
 export interface SseFields {
   readonly event: string | undefined;
   readonly data: string | undefined;
+  readonly id: string | undefined;
 }
 
 const LF = 10;
@@ -93,6 +94,7 @@ const LINE_END = /\r\n|\n|\r/;
 export function sseFields(text: string): SseFields {
   let event: string | undefined;
   let data: string | undefined;
+  let id: string | undefined;
   for (const line of text.split(LINE_END)) {
     const colon = line.indexOf(':');
     if (colon === 0 || line === '') continue;
@@ -100,8 +102,9 @@ export function sseFields(text: string): SseFields {
     const value = colon === -1 ? '' : line.slice(line.charCodeAt(colon + 1) === 32 ? colon + 2 : colon + 1);
     if (field === 'data') data = data === undefined ? value : `${data}\n${value}`;
     else if (field === 'event') event = value;
+    else if (field === 'id') id = value;
   }
-  return { event, data };
+  return { event, data, id };
 }
 
 /** The event's text with other data; its other lines, line ends and the space behind `data:` stay. */

@@ -1,11 +1,10 @@
 import { Fault } from '../../domain/fault.ts';
 import type { McpEvent, McpEventReader } from '../../ports/mcp-wire.ts';
-import { SseSplitter, withData } from '../_shared/sse.ts';
+import { SseSplitter, sseFields, withData } from '../_shared/sse.ts';
 import { EventLines } from './event-lines.ts';
 
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 const encoder = new TextEncoder();
-const LINE_END = /\r\n|\n|\r/;
 
 /** Reads a server-sent stream one whole event at a time; every byte is in exactly one event, in `rest`, or was passed. */
 export function openEvents(limit: number): McpEventReader {
@@ -52,19 +51,7 @@ function readEvent(bytes: Uint8Array): McpEvent {
   } catch (error) {
     throw new Fault('TG_UPSTREAM_UNREADABLE', 'the server sent an event that is not valid UTF-8', error);
   }
-  let data: string | undefined;
-  let id: string | undefined;
-  let event: string | undefined;
-  for (const line of text.split(LINE_END)) {
-    const colon = line.indexOf(':');
-    if (colon === 0 || line === '') continue;
-    const field = colon === -1 ? line : line.slice(0, colon);
-    const value = colon === -1 ? '' : line.slice(line.charCodeAt(colon + 1) === 32 ? colon + 2 : colon + 1);
-    if (field === 'data') data = data === undefined ? value : `${data}\n${value}`;
-    else if (field === 'id') id = value;
-    else if (field === 'event') event = value;
-  }
-  return { bytes, data, id, event };
+  return { bytes, ...sseFields(text) };
 }
 
 /** The event's bytes with other data. */

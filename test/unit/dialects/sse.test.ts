@@ -72,7 +72,8 @@ describe('sseFields', () => {
     ['data\n\n', undefined, ''],
     ['id: 7\nretry: 10\n\n', undefined, undefined],
   ])('reads %j', (text, event, data) => {
-    expect(sseFields(text)).toEqual({ event, data });
+    expect(sseFields(text)).toMatchObject({ event, data });
+    expect(sseFields(text).id).toBe(/^id: ?(.*)$/m.exec(text)?.[1]);
   });
 });
 
