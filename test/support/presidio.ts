@@ -14,7 +14,7 @@ export interface TestPresidio {
 }
 
 /** Finds every `Anna`, as Presidio would, in characters. */
-export const findsAnna: Mood = (text, response) => {
+const findsAnna: Mood = (text, response) => {
   const characters = [...text];
   const found = characters.flatMap((_, i) =>
     characters.slice(i, i + 4).join('') === 'Anna'
