@@ -10,8 +10,9 @@ import { baseUrlOf, type DemoAgent, runAgent } from './agent-process.ts';
 import { FAKE_SECRET } from './fake-secret.ts';
 import { type House, openHouse, RUN_LIMIT_USD } from './house.ts';
 import { savingsText, sumOf, type Tally, tallyOf } from './savings.ts';
+import { playTools, type ToolAct } from './tools.ts';
 
-const HELP = `npm run demo                 three agents, two simulated providers, one gate; no key, no network
+const HELP = `npm run demo                 three agents, two simulated providers, three MCP servers, one gate; no key, no network
 npm run demo -- --keep       the same, then leave the gate open for your own client`;
 
 const AGENTS: readonly (DemoAgent & { readonly title: string })[] = [
@@ -119,6 +120,26 @@ function sayWrapped(name: string, line: string): void {
   flush();
 }
 
+const TONES: Readonly<Record<ToolAct['decision'], Tone>> = {
+  allow: 'plain',
+  DENY: 'bad',
+  redact: 'strong',
+  HIDE: 'bad',
+};
+
+/** The same gate in front of tools: MCP servers behind one address. */
+async function showTools(): Promise<void> {
+  say();
+  say(`${AGENTS.length + 1}  tools: two MCP servers from npm, and one that changes its tool`, 'strong');
+  await playTools(
+    (url) => say(`   ${url}, each server a process that the gate started`, 'dim'),
+    ({ what, decision, shown }) => {
+      say(`   ${what.padEnd(24)} ${paint(decision, TONES[decision], colour)}`);
+      sayWrapped('', shown);
+    },
+  );
+}
+
 /** What the demo promises to show; a promise not kept is an error, not a shorter summary. */
 function brokenPromises(tally: Tally, house: House): readonly string[] {
   const leaked = house.sims.some(({ seen }) => seen.some(({ body }) => body.includes(FAKE_SECRET)));
@@ -184,6 +205,7 @@ async function main(): Promise<number> {
     await feed.open(house.office);
     sayOpening(house);
     await play(house, feed, stop.signal);
+    await showTools();
     const kept = await sayClosing(house, feed);
     if (values.keep) await stayOpen(house, stop.signal);
     else sayNext();

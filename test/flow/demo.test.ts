@@ -61,6 +61,16 @@ describe('npm run demo', () => {
     ]);
     expect(line('looper  │')).toContain('APIError 402 tollgate denied the call: the run budget of $0.05');
 
+    // the same gate in front of tools: two real servers from npm over stdio, and one whose description changed
+    const tools = said.out.slice(said.out.indexOf('4  tools:'));
+    expect(tools).toMatch(/tools\/list +allow\n.*\d+ tools of files, memory, weather/);
+    expect(tools).toMatch(/files__read_text_file +allow\n.*A-1009/);
+    expect(tools).toMatch(/files__write_file +DENY\n[\s\S]*tools\/files-are-read-only/);
+    expect(tools).toMatch(/files__read_text_file +redact\n.*<AWS_SECRET_KEY_1>/);
+    expect(tools).toMatch(
+      /weather__forecast +allow\n.*sunny[\s\S]*weather__forecast +HIDE\n[\s\S]*weather__forecast +DENY\n/,
+    );
+
     expect(line('calls carried')).toMatch(/19, each judged, priced and recorded; \$0\.0\d{3} in all/);
     expect(line('tool calls denied')).toMatch(/ 1, before/);
     expect(line('secrets redacted')).toMatch(/ 1, before/);
