@@ -1,7 +1,7 @@
 import type { JsonObject } from '../../domain/json.ts';
-import { isObject, type Json } from '../../domain/json.ts';
 import type { Usage } from '../../domain/usage.ts';
 import type { Frame, MessageMark, StreamReader } from '../../ports/dialect.ts';
+import { objectIn } from './object-in.ts';
 import { SseSplitter, sseFields } from './sse.ts';
 
 /** What one event tells of the whole. */
@@ -88,16 +88,5 @@ export class QuietStreamReader implements StreamReader {
     this.#failed ||= told.failed === true || event === 'error';
     const rest = { hidden: false, lanes: [], texts: [], closes: [], slots: [], completes: [] };
     return { bytes, ...rest, finish: told.over === true, ping: data === undefined };
-  }
-}
-
-function objectIn(data: string): JsonObject | undefined {
-  try {
-    const value = JSON.parse(data) as Json;
-    return isObject(value) ? value : undefined;
-  } catch (error) {
-    // a line that is no JSON is passed on and tells nothing
-    if (error instanceof SyntaxError) return undefined;
-    throw error;
   }
 }

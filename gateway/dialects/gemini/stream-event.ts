@@ -1,4 +1,5 @@
-import { isObject, type Json, type JsonObject, member } from '../../domain/json.ts';
+import { type JsonObject, member } from '../../domain/json.ts';
+import { objectIn } from '../_shared/object-in.ts';
 import { sseFields, withData } from '../_shared/sse.ts';
 import type { Framing } from './framing.ts';
 
@@ -34,14 +35,4 @@ export function withOther({ framing, text, data }: StreamEvent, next: string, fi
   if (framing === 'sse') return encoder.encode(withData(text, next));
   const lead = text.slice(0, text.length - data.length).replace(',', '');
   return encoder.encode((first ? '' : ',') + lead + next);
-}
-
-function objectIn(data: string): JsonObject | undefined {
-  try {
-    const value = JSON.parse(data) as Json;
-    return isObject(value) ? value : undefined;
-  } catch (error) {
-    if (error instanceof SyntaxError) return undefined;
-    throw error;
-  }
 }

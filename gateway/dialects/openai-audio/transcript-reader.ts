@@ -1,8 +1,9 @@
-import { asString, isObject, type Json, type JsonObject } from '../../domain/json.ts';
+import { asString, isObject, type JsonObject } from '../../domain/json.ts';
 import { type Splice, spliceAll } from '../../domain/json-text.ts';
 import type { Usage } from '../../domain/usage.ts';
 import type { Frame, FrameChanges, MessageMark, Reading, StreamReader } from '../../ports/dialect.ts';
 import { denseBytes, leastTokens } from '../_shared/least-tokens.ts';
+import { objectIn } from '../_shared/object-in.ts';
 import { NO_MARK } from '../_shared/plain-dialect.ts';
 import { SseSplitter, sseFields } from '../_shared/sse.ts';
 import { transcriptUsage } from './transcription.ts';
@@ -154,15 +155,5 @@ export class TranscriptReader implements StreamReader {
       default:
         return undefined;
     }
-  }
-}
-
-function objectIn(data: string): JsonObject | undefined {
-  try {
-    const value = JSON.parse(data) as Json;
-    return isObject(value) ? value : undefined;
-  } catch (error) {
-    if (error instanceof SyntaxError) return undefined;
-    throw error;
   }
 }

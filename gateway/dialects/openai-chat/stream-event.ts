@@ -1,4 +1,5 @@
-import { isObject, type Json, type JsonObject } from '../../domain/json.ts';
+import type { JsonObject } from '../../domain/json.ts';
+import { objectIn } from '../_shared/object-in.ts';
 import { sseFields } from '../_shared/sse.ts';
 
 /** One event of a chat stream, read. */
@@ -23,14 +24,4 @@ export function readEvent(bytes: Uint8Array): StreamEvent {
   if (!body) return { text, kind: event === 'error' ? 'error' : 'unknown', data, body: NONE };
   const failed = event === 'error' || (body['error'] !== undefined && body['error'] !== null);
   return { text, kind: failed ? 'error' : 'chunk', data, body };
-}
-
-function objectIn(data: string): JsonObject | undefined {
-  try {
-    const value = JSON.parse(data) as Json;
-    return isObject(value) ? value : undefined;
-  } catch (error) {
-    if (error instanceof SyntaxError) return undefined;
-    throw error;
-  }
 }

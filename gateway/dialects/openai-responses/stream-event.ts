@@ -1,5 +1,6 @@
-import { asString, isObject, type Json, type JsonObject, member } from '../../domain/json.ts';
+import { asString, type JsonObject, member } from '../../domain/json.ts';
 import { JsonFault, parseStrict, type Splice, spliceAll } from '../../domain/json-text.ts';
+import { objectIn } from '../_shared/object-in.ts';
 import { sseFields, withData } from '../_shared/sse.ts';
 
 /** One event of a streamed response, read. */
@@ -22,16 +23,6 @@ export function readEvent(bytes: Uint8Array): StreamEvent {
   const { event, data } = sseFields(text);
   const body = data === undefined ? undefined : objectIn(data);
   return { text, named: event !== undefined, type: asString(member(body, 'type')) ?? event ?? '', data, body };
-}
-
-function objectIn(data: string): JsonObject | undefined {
-  try {
-    const value = JSON.parse(data) as Json;
-    return isObject(value) ? value : undefined;
-  } catch (error) {
-    if (error instanceof SyntaxError) return undefined;
-    throw error;
-  }
 }
 
 /** The event with splices made in its data. Throws a RangeError where that is no strict JSON: nothing can land in it. */
