@@ -1,5 +1,6 @@
-// What the MCP plane adds to a `tools/call`: the same calls to a server directly and through the gate, in turns, one at a time.
-// Run: npx node bench/mcp.ts [calls]. Trust the difference of the medians, not either of them.
+// What the MCP plane adds to a `tools/call`: the same calls to a server directly, through a bare relay that only parses both messages, and
+// through the gate, in turns, one at a time, all in one process. Trust the differences of the medians of one run, none of the figures alone.
+// Run: npm run bench:mcp [-- <calls> <folder for the gate's state, such as /dev/shm: without the price of a disk's sync>]
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { Agent, createServer, request } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -10,6 +11,7 @@ import { startGateway } from '../gateway/main.ts';
 import { createLog } from '../gateway/telemetry/log.ts';
 
 const CALLS = Number(process.argv[2] ?? 3_000);
+const BEFORE = 500;
 const TOOLS = JSON.stringify({
   tools: [{ name: 'echo', description: 'says it again', inputSchema: { type: 'object' } }],
 });
@@ -27,6 +29,31 @@ const server = createServer((incoming, response) => {
     response.end(`{"jsonrpc":"2.0","id":${id},"result":${result}}`);
   });
 });
+
+/** The least that anything that reads the traffic must do: both bodies whole, both parsed. */
+const bare = createServer((incoming, response) => {
+  const chunks: Buffer[] = [];
+  incoming.on('data', (chunk: Buffer) => chunks.push(chunk));
+  incoming.on('end', () => {
+    const body = Buffer.concat(chunks);
+    JSON.parse(body.toString());
+    const { host: _, ...headers } = incoming.headers;
+    const outgoing = request(direct, { agent: onward, method: 'POST', headers });
+    outgoing.on('response', (reply) => {
+      const parts: Buffer[] = [];
+      reply.on('data', (chunk: Buffer) => parts.push(chunk));
+      reply.on('end', () => {
+        const answer = Buffer.concat(parts);
+        JSON.parse(answer.toString());
+        response.writeHead(reply.statusCode ?? 502, { 'content-type': 'application/json' });
+        response.end(answer);
+      });
+    });
+    outgoing.on('error', (error) => response.destroy(error));
+    outgoing.end(body);
+  });
+});
+const onward = new Agent({ keepAlive: true, maxSockets: 4 });
 
 function call(url: string, id: number, method = 'tools/call'): Promise<number> {
   const began = performance.now();
@@ -73,9 +100,13 @@ const shown = (name: string, times: number[]): Record<string, string> => {
   };
 };
 
-await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
-const direct = `http://127.0.0.1:${(server.address() as AddressInfo).port}/mcp`;
-const folder = mkdtempSync(join(tmpdir(), 'tollgate-bench-mcp-'));
+const opened = async (listener: typeof server): Promise<string> => {
+  await new Promise<void>((done) => listener.listen(0, '127.0.0.1', done));
+  return `http://127.0.0.1:${(listener.address() as AddressInfo).port}/mcp`;
+};
+const direct = await opened(server);
+const relayed = await opened(bare);
+const folder = mkdtempSync(join(process.argv[3] ?? tmpdir(), 'tollgate-bench-mcp-'));
 const repo = resolve(import.meta.dirname, '..');
 for (const [bundle, policies] of [
   ['allow all', undefined],
@@ -103,21 +134,24 @@ for (const [bundle, policies] of [
   const gate = await startGateway(config, { log: createLog({ level: 'silent' }) });
   const through = `http://127.0.0.1:${gate.data.port}/mcp/echo`;
   await call(through, 0, 'tools/list');
-  const times = { direct: [] as number[], through: [] as number[] };
-  for (let n = 1; n <= CALLS + 500; n += 1) {
-    const [a, b] = [await call(direct, n), await call(through, n)];
-    if (n > 500) {
-      times.direct.push(a);
-      times.through.push(b);
+  const ways = { direct, 'bare relay': relayed, [`tollgate, ${bundle}`]: through };
+  const times = Object.keys(ways).map((): number[] => []);
+  for (let n = 1; n <= CALLS + BEFORE; n += 1)
+    for (const [i, url] of Object.values(ways).entries()) {
+      const took = await call(url, n);
+      if (n > BEFORE) times[i]?.push(took);
     }
-  }
-  const rows = [shown('direct', times.direct), shown(`through, ${bundle}`, times.through)];
+  const rows = Object.keys(ways).map((name, i) => shown(name, times[i] ?? []));
   console.table(rows);
+  const [near, relay, gated] = rows.map((row) => Number(row['p50']));
+  const over = (other = 0): number => Number(((gated ?? 0) - other).toFixed(3));
   console.log(
-    JSON.stringify({ bundle, calls: CALLS, added_p50_ms: Number(rows[1]?.['p50']) - Number(rows[0]?.['p50']) }),
+    JSON.stringify({ bundle, calls: CALLS, added_p50_ms: over(near), added_p50_over_bare_relay_ms: over(relay) }),
   );
   await gate.stop();
 }
 server.close();
+bare.close();
 agent.destroy();
+onward.destroy();
 rmSync(folder, { recursive: true });
