@@ -119,7 +119,7 @@ describe('the example configuration', () => {
     const config = loadConfig(file, readFileSync(file, 'utf8'), {});
     expect(config).toMatchObject({ listen: { host: '127.0.0.1', port: 8787 }, office: { port: 8788 }, access: 'open' });
     expect(Object.keys(config.upstreams)).toEqual(['openai', 'anthropic']);
-    expect(config.budgets.map(({ scope, window, limit_usd }) => [scope, window, limit_usd])).toEqual([
+    expect(config.budgets.map(({ scope, window = 'total', limit_usd }) => [scope, window, limit_usd])).toEqual([
       ['run', 'total', 5_000_000_000n],
       ['agent', 'day', 100_000_000_000n],
     ]);

@@ -83,6 +83,32 @@ it('500 sessions at once, each its own, with the same ids of requests', async ()
   expect(twice.every(({ said }) => !handles.includes(said.result?.content?.[0]?.text ?? ''))).toBe(true);
 }, 120_000);
 
+it('another legacy revision in the version header is the server’s to judge, one nobody knows is refused (2025-11-25, basic/transports)', async () => {
+  const fixture = await sessionServer();
+  cleanup.push(() => fixture.close());
+  const gate = await startTestGate({
+    upstreams: {},
+    config: { mcp: { servers: { s: { url: fixture.url } }, pins: { mode: 'first-use' } } },
+  });
+  cleanup.push(() => gate.remove());
+  const post = (method: string, params: unknown, headers: Record<string, string> = {}) =>
+    fetch(`${gate.url}/mcp/s`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', accept: 'application/json, text/event-stream', ...headers },
+      body: JSON.stringify({ jsonrpc: '2.0', id: 1, method, params }),
+    });
+  const opened = await post('initialize', { protocolVersion: '2025-11-25', capabilities: {} });
+  const session = opened.headers.get('mcp-session-id') ?? '';
+  const status = async (version: string): Promise<number> => {
+    const headers = { 'mcp-session-id': session, 'mcp-protocol-version': version };
+    return (await post('tools/call', { name: 'who', arguments: {} }, headers)).status;
+  };
+  expect(await status('2025-11-25')).toBe(200);
+  expect(await status('2025-03-26')).toBe(200);
+  expect(await status('2025-12-24')).toBe(400);
+  expect(await status('new')).toBe(400);
+});
+
 it('another caller’s session is unknown, with a key of its own', async () => {
   const fixture = await sessionServer();
   cleanup.push(() => fixture.close());
