@@ -88,8 +88,6 @@ describe('what the wire shows', () => {
         "tollgate_reloads_total",
         "tollgate_remote_detector_open",
         "tollgate_remote_detector_questions_total",
-        "tollgate_remote_detector_open",
-        "tollgate_remote_detector_questions_total",
         "tollgate_shared_store_up",
         "tollgate_ship_failures_total",
         "tollgate_ship_lag_lines",
