@@ -8,6 +8,8 @@ import type { Log } from '../ports/log.ts';
 const REMEMBER_FROM = 512;
 /** What one call's texts smelled of, by detector and text; it lives as long as the call, as the texts do. */
 type Smelled = Map<string, Map<string, readonly Finding[]>>;
+/** Where a call keeps it: on itself, because a weak map with an entry per call keeps the collector busy. */
+const SMELLED = Symbol('smelled');
 const REMEMBERED_PARTS = 4096;
 
 /**
@@ -19,7 +21,6 @@ export class Noses {
   readonly #classifiers: ReadonlyMap<string, Classifier>;
   readonly #log: Log;
   readonly #memory = new Map<string, readonly Finding[]>();
-  readonly #calls = new WeakMap<object, Smelled>();
 
   constructor(
     detectors: ReadonlyMap<string, Detector>,
@@ -58,8 +59,9 @@ export class Noses {
   }
 
   #smelled(name: string, call: object): Map<string, readonly Finding[]> {
-    const smelled: Smelled = this.#calls.get(call) ?? new Map();
-    this.#calls.set(call, smelled);
+    const own = call as { [SMELLED]?: Smelled };
+    own[SMELLED] ??= new Map();
+    const smelled = own[SMELLED];
     const known = smelled.get(name) ?? new Map<string, readonly Finding[]>();
     smelled.set(name, known);
     return known;
