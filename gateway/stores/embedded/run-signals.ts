@@ -34,6 +34,9 @@ export class RunSignals {
   /** what it spawned → when that was first seen, oldest first */
   readonly #children = new Map<string, EpochMs>();
   #fresh = false;
+  // worked out once per turn, asked for at every action
+  #growth = 1;
+  #uncached = 1;
   /** the run that spawned this one */
   parent: RunSignals | undefined;
 
@@ -57,6 +60,8 @@ export class RunSignals {
     this.#turns.push({ input, uncached, fresh: this.#fresh });
     this.#fresh = false;
     if (this.#turns.length > TURNS_KEPT) this.#turns.shift();
+    this.#growth = this.#contextGrowth();
+    this.#uncached = this.#uncachedRatio();
   }
 
   spawned(child: string, at: EpochMs): void {
@@ -72,6 +77,10 @@ export class RunSignals {
 
   /** How many times longer the input is than five turns ago, where no new call explains it; 1 where it is not. */
   contextGrowth(): number {
+    return this.#growth;
+  }
+
+  #contextGrowth(): number {
     const recent = this.#turns.slice(-TURNS);
     const before = this.#turns.at(-TURNS - 1);
     const now = recent.at(-1);
@@ -81,6 +90,10 @@ export class RunSignals {
 
   /** The last turn's uncached input over the median of the turns before; 1 before there are five. */
   uncachedRatio(): number {
+    return this.#uncached;
+  }
+
+  #uncachedRatio(): number {
     const now = this.#turns.at(-1);
     if (!now || this.#turns.length <= TURNS) return 1;
     const others = this.#turns.slice(0, -1).map(({ uncached }) => uncached);
