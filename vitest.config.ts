@@ -2,7 +2,7 @@ import { defineConfig } from 'vitest/config';
 
 const report = process.env['TEST_REPORT'];
 
-const SUITES = ['unit', 'contract', 'golden', 'flow', 'anomaly', 'pins', 'clients', 'architecture'];
+const SUITES = ['unit', 'contract', 'golden', 'flow', 'anomaly', 'pins', 'architecture'];
 
 /** Everything `npm test` runs: needs nothing outside the clone. */
 export default defineConfig({

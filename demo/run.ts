@@ -12,7 +12,7 @@ import { type House, openHouse, RUN_LIMIT_USD } from './house.ts';
 import { savingsText, sumOf, type Tally, tallyOf } from './savings.ts';
 import { playTools, type ToolAct } from './tools.ts';
 
-const HELP = `npm run demo                 three agents, two simulated providers, three MCP servers, one gate; no key, no network
+const HELP = `npm run demo                 three agents, two simulated providers, three MCP servers; no key, no network
 npm run demo -- --keep       the same, then leave the gate open for your own client`;
 
 const AGENTS: readonly (DemoAgent & { readonly title: string })[] = [
@@ -81,7 +81,7 @@ class Feed {
 }
 
 function sayTitle(): void {
-  say('tollgate demo: three agents, two simulated providers, one gate', 'strong');
+  say('tollgate demo: three agents, two simulated providers, three MCP servers', 'strong');
   say('no key, no network; everything is on this machine and gone afterwards');
   say();
 }
@@ -128,16 +128,19 @@ const TONES: Readonly<Record<ToolAct['decision'], Tone>> = {
 };
 
 /** The same gate in front of tools: MCP servers behind one address. */
-async function showTools(): Promise<void> {
+async function showTools(): Promise<readonly ToolAct[]> {
   say();
   say(`${AGENTS.length + 1}  tools: two MCP servers from npm, and one that changes its tool`, 'strong');
+  const acts: ToolAct[] = [];
   await playTools(
     (url) => say(`   ${url}, each server a process that the gate started`, 'dim'),
-    ({ what, decision, shown }) => {
-      say(`   ${what.padEnd(24)} ${paint(decision, TONES[decision], colour)}`);
-      sayWrapped('', shown);
+    (act) => {
+      acts.push(act);
+      say(`   ${act.what.padEnd(24)} ${paint(act.decision, TONES[act.decision], colour)}`);
+      sayWrapped('', act.shown);
     },
   );
+  return acts;
 }
 
 /** What the demo promises to show; a promise not kept is an error, not a shorter summary. */
@@ -151,8 +154,8 @@ function brokenPromises(tally: Tally, house: House): readonly string[] {
   ];
 }
 
-async function sayClosing(house: House, feed: Feed): Promise<boolean> {
-  const tally = tallyOf(feed.calls);
+async function sayClosing(house: House, feed: Feed, acts: readonly ToolAct[]): Promise<boolean> {
+  const tally = tallyOf(feed.calls, acts);
   say();
   say('what was saved', 'strong');
   for (const line of savingsText(tally, RUN_LIMIT_USD)) say(`   ${line}`);
@@ -205,8 +208,7 @@ async function main(): Promise<number> {
     await feed.open(house.office);
     sayOpening(house);
     await play(house, feed, stop.signal);
-    await showTools();
-    const kept = await sayClosing(house, feed);
+    const kept = await sayClosing(house, feed, await showTools());
     if (values.keep) await stayOpen(house, stop.signal);
     else sayNext();
     return kept ? 0 : 1;

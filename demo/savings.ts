@@ -2,13 +2,18 @@ import { usdText } from '../gateway/cli/feed/amounts.ts';
 import type { Call } from '../gateway/cli/feed/call.ts';
 import { usdToNano } from '../gateway/domain/money.ts';
 import { type Nano, nano } from '../gateway/domain/scalars.ts';
+import type { ToolAct } from './tools.ts';
 
-/** What the gate did for the agents, counted from the feed. */
+/** What the gate did: for the agents, counted from the feed; for the MCP client, counted from what it was answered. */
 export interface Tally {
   readonly carried: number;
   readonly spent: Nano;
+  /** tool calls that a model proposed, and calls of MCP tools */
   readonly denied: number;
+  readonly deniedOverMcp: number;
   readonly redacted: number;
+  readonly redactedOverMcp: number;
+  readonly quarantined: number;
   /** the run that its budget stopped */
   readonly halted:
     | { readonly run: string; readonly calls: number; readonly spent: Nano; readonly hourly: Nano }
@@ -21,7 +26,7 @@ const CALLS_PER_HOUR = 1200n;
 export const sumOf = (calls: readonly Call[]): Nano =>
   nano(calls.reduce((sum, { cost_usd }) => sum + usdToNano(cost_usd), 0n));
 
-export function tallyOf(calls: readonly Call[]): Tally {
+export function tallyOf(calls: readonly Call[], acts: readonly ToolAct[]): Tally {
   const actions = calls.flatMap((call) => call.actions);
   const hidden = actions
     .filter(({ decision }) => decision === 'transform')
@@ -29,11 +34,15 @@ export function tallyOf(calls: readonly Call[]): Tally {
   const stop = calls.find(({ fault }) => fault === 'TG_BUDGET_EXCEEDED');
   const looped = calls.filter(({ run, ending }) => stop !== undefined && run === stop.run && ending === 'completed');
   const last = looped.at(-1);
+  const actsThat = (decision: ToolAct['decision']): number => acts.filter((act) => act.decision === decision).length;
   return {
     carried: calls.filter(({ ending }) => ending === 'completed').length,
     spent: sumOf(calls),
     denied: actions.filter(({ decision, point }) => decision === 'deny' && point === 'pre_tool_call').length,
+    deniedOverMcp: actsThat('DENY'),
     redacted: hidden.reduce((sum, count) => sum + count, 0),
+    redactedOverMcp: actsThat('redact'),
+    quarantined: actsThat('HIDE'),
     halted:
       stop?.run && last
         ? {
@@ -49,11 +58,13 @@ export function tallyOf(calls: readonly Call[]): Tally {
 const dollars = (amount: bigint): string => `$${(Number(amount) / 1e9).toFixed(2)}`;
 
 /** The summary, one finding per line; fits 80 columns. */
-export function savingsText({ carried, spent, denied, redacted, halted }: Tally, limitUsd: string): readonly string[] {
+export function savingsText(tally: Tally, limitUsd: string): readonly string[] {
+  const { halted } = tally;
   const lines = [
-    `calls carried       ${carried}, each judged, priced and recorded; ${usdText(spent)} in all`,
-    `tool calls denied   ${denied}, before the agent could see or run them`,
-    `secrets redacted    ${redacted}, before the provider could read them`,
+    `model calls         ${tally.carried} carried, each judged, priced and recorded; ${usdText(tally.spent)} in all`,
+    `tool calls denied   ${tally.denied} before the agent could see or run it, ${tally.deniedOverMcp} over MCP`,
+    `secrets redacted    ${tally.redacted} before the provider could read it, ${tally.redactedOverMcp} in a tool result`,
+    `tools quarantined   ${tally.quarantined}, whose description had changed`,
   ];
   if (halted) {
     lines.push(`runaway stopped     at ${usdText(halted.spent)} of its $${limitUsd}, after ${halted.calls} calls`);

@@ -102,8 +102,9 @@ class Loop implements Shipper {
       if (this.lag() === 0 || this.#giveUp.signal.aborted) return;
       try {
         for await (const batch of batches(spool.readMany(this.#cursor.seq + 1), batchLines, batchBytes)) {
-          await this.#deliver(batch);
+          // time may be up since the batch was read: nothing is sent that could not be waited for
           if (this.#giveUp.signal.aborted) return;
+          await this.#deliver(batch);
           failures = 0;
         }
       } catch (error) {

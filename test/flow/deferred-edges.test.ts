@@ -1,11 +1,12 @@
 import { execFile } from 'node:child_process';
 import type { ServerResponse } from 'node:http';
 import { join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
+import type { DatabaseSync } from 'node:sqlite';
 import { promisify } from 'node:util';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { SealEntry } from '../../gateway/domain/receipt.ts';
 import { startTestGate, type TestGate, type TestGateOptions } from '../support/gate.ts';
+import { readStore, receiptsOf } from '../support/store.ts';
 import { json, message, type Received, startUpstream, type TestUpstream } from '../support/upstream.ts';
 
 let gate: TestGate;
@@ -70,22 +71,8 @@ const RESULTS = '/anthropic/v1/messages/batches/msgbatch_1/results';
 const create = (headers?: Record<string, string>): Promise<Response> =>
   call('POST', '/anthropic/v1/messages/batches', BATCH, headers);
 
-async function store<T>(read: (db: DatabaseSync) => T): Promise<T> {
-  await new Promise((r) => setTimeout(r, 300));
-  const db = new DatabaseSync(join(gate.folder, 'data', 'tollgate.db'), { readOnly: true });
-  try {
-    return read(db);
-  } finally {
-    db.close();
-  }
-}
-const receipts = (): Promise<SealEntry[]> =>
-  store((db) =>
-    db
-      .prepare('SELECT json FROM calls ORDER BY seq')
-      .all()
-      .map(({ json: text }) => JSON.parse(text as string)),
-  );
+const store = <T>(read: (db: DatabaseSync) => T): Promise<T> => readStore(gate, read);
+const receipts = (): Promise<SealEntry[]> => receiptsOf(gate);
 const waiting = (): Promise<number> =>
   store((db) => Number(db.prepare('SELECT count(*) AS n FROM deferrals WHERE settled = 0').get()?.['n']));
 

@@ -1,10 +1,10 @@
-import { join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
+import type { DatabaseSync } from 'node:sqlite';
 import Anthropic from '@anthropic-ai/sdk';
 import OpenAI from 'openai';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { SealEntry } from '../../gateway/domain/receipt.ts';
 import { startTestGate, type TestGate, type TestGateOptions } from '../support/gate.ts';
+import { readStore, receiptsOf } from '../support/store.ts';
 import { json, message, type Received, startUpstream, type TestUpstream } from '../support/upstream.ts';
 
 let gate: TestGate;
@@ -85,24 +85,8 @@ function provider(state: { status: object; lines: readonly object[] }) {
   };
 }
 
-/** The store as it is once the commits that calls share have been made. */
-async function store<T>(read: (db: DatabaseSync) => T): Promise<T> {
-  await new Promise((r) => setTimeout(r, 300));
-  const db = new DatabaseSync(join(gate.folder, 'data', 'tollgate.db'), { readOnly: true });
-  try {
-    return read(db);
-  } finally {
-    db.close();
-  }
-}
-
-const receipts = (): Promise<SealEntry[]> =>
-  store((db) =>
-    db
-      .prepare('SELECT json FROM calls ORDER BY seq')
-      .all()
-      .map(({ json: text }) => JSON.parse(text as string)),
-  );
+const store = <T>(read: (db: DatabaseSync) => T): Promise<T> => readStore(gate, read);
+const receipts = (): Promise<SealEntry[]> => receiptsOf(gate);
 
 const tenant = (): Promise<{ spent: bigint; held: bigint }> =>
   store((db) => {

@@ -1,14 +1,12 @@
 import { readdirSync, readFileSync } from 'node:fs';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { CallView } from '../../gateway/admin/views.ts';
 import { asCount, type Json, member } from '../../gateway/domain/json.ts';
 import { usdToNano } from '../../gateway/domain/money.ts';
-import { startTestGate, type TestGate } from '../support/gate.ts';
+import { startTestGate } from '../support/gate.ts';
 import { CONVERSE, event } from '../unit/dialects/bedrock-streams.ts';
 import { array, chunksIn } from '../unit/dialects/gemini-streams.ts';
+import { someOf, startTapePlayer, type TapePlayer } from './tape-player.ts';
 
 const root = join(process.env['RECORDED'] ?? '', 'streams');
 
@@ -92,76 +90,27 @@ const tapes: readonly Tape[] = [
   ...files('amazon-bedrock', () => true).map(bedrockTape),
 ];
 
-const player = createServer((request, response) => {
-  request.resume();
-  const { bytes, type } = tapes[Number(request.headers['x-tape'])] as Tape;
-  const cut = Number(request.headers['x-cut'] ?? bytes.length);
-  const size = Number(request.headers['x-chunk'] ?? 1 << 20);
-  response.writeHead(200, { 'content-type': type });
-  for (let at = 0; at < cut; at += size) response.write(bytes.subarray(at, Math.min(cut, at + size)));
-  if (request.headers['x-ending'] === 'destroy') setTimeout(() => response.destroy(), 5);
-  else response.end();
-});
-let gate: TestGate;
+let player: TapePlayer;
 
 beforeAll(async () => {
-  await new Promise<void>((resolve) => player.listen(0, '127.0.0.1', resolve));
-  const base_url = `http://127.0.0.1:${(player.address() as AddressInfo).port}`;
-  gate = await startTestGate({
-    upstreams: {
-      gemini: { base_url, dialects: ['gemini'], prices: 'google' },
-      bedrock: { base_url, dialects: ['bedrock-converse'], credential: { bearer: 'own' } },
-    },
-    policy: 'starter',
-  });
+  player = await startTapePlayer(tapes, (base_url) =>
+    startTestGate({
+      upstreams: {
+        gemini: { base_url, dialects: ['gemini'], prices: 'google' },
+        bedrock: { base_url, dialects: ['bedrock-converse'], credential: { bearer: 'own' } },
+      },
+      policy: 'starter',
+    }),
+  );
 });
 
-afterAll(async () => {
-  await gate.remove();
-  await new Promise((resolve) => {
-    player.close(resolve);
-    player.closeAllConnections();
-  });
-});
+afterAll(() => player.remove());
 
-async function play(one: Tape, headers: Record<string, string>): Promise<{ id: string; bytes: Buffer }> {
-  const reply = await fetch(gate.url + one.path, {
-    method: 'POST',
-    headers: {
-      'content-type': 'application/json',
-      'x-tape': `${tapes.indexOf(one)}`,
-      'x-tollgate-run': `r${tapes.indexOf(one)}`,
-      ...headers,
-    },
-    body: JSON.stringify(one.body),
-  });
-  expect(reply.status).toBe(200);
-  const chunks: Uint8Array[] = [];
-  try {
-    for await (const chunk of reply.body as unknown as AsyncIterable<Uint8Array>) chunks.push(chunk);
-  } catch (error) {
-    // a cut that the upstream made may reach the caller as one
-    if (headers['x-ending'] !== 'destroy') throw error;
-  }
-  return { id: reply.headers.get('x-tollgate-call') as string, bytes: Buffer.concat(chunks) };
-}
-
-async function receipts(ids: readonly string[], run: string): Promise<CallView[]> {
-  for (let i = 0; i < 300; i += 1) {
-    const calls = (await gate.calls(`&run=${run}`)).filter((call) => ids.includes(call.id));
-    if (calls.length >= ids.length) return calls;
-    await new Promise((r) => setTimeout(r, 10));
-  }
-  throw new Error(`not all of ${ids.length} calls of run ${run} were sealed`);
-}
-
-/** Ends of pieces, at most so many of them, the first and the last among them. */
-function someCuts({ pieces }: Tape, most: number): number[] {
+/** Ends of pieces, and the very start. */
+const endsOf = ({ pieces }: Tape): number[] => {
   let end = 0;
-  const ends = [0, ...pieces.map((piece) => (end += piece.length))];
-  const step = Math.max(1, Math.ceil(ends.length / most));
-  return [...new Set([...ends.filter((_, i) => i % step === 0), ...ends.slice(-3)])];
-}
+  return [0, ...pieces.map((piece) => (end += piece.length))];
+};
 
 it('there are answers to play', () => {
   expect(tapes.filter(({ name }) => name.startsWith('google/')).length).toBeGreaterThan(8);
@@ -170,15 +119,11 @@ it('there are answers to play', () => {
 });
 
 describe.each(tapes)('$name', (one) => {
-  const run = `r${tapes.indexOf(one)}`;
+  const index = tapes.indexOf(one);
+  const request = { path: one.path, body: JSON.stringify(one.body) };
 
   it('arrives byte for byte and is metered; cut behind any event it is never billed below that', async () => {
-    const played = [await play(one, {}), await play(one, { 'x-chunk': '1000' }), await play(one, { 'x-chunk': '61' })];
-    for (const { bytes } of played) expect(bytes.equals(one.bytes)).toBe(true);
-    const whole = await receipts(
-      played.map(({ id }) => id),
-      run,
-    );
+    const whole = await player.whole(index, request);
     for (const call of whole) {
       expect(call).toMatchObject({ ending: 'completed', certainty: one.truth === undefined ? 'floor' : 'exact' });
       if (one.truth === undefined) continue;
@@ -189,12 +134,7 @@ describe.each(tapes)('$name', (one) => {
     const truth = usdToNano(whole[0]?.cost_usd as string);
     // throughput that was bought beforehand costs nothing more, by a written zero
     expect(truth > 0n).toBe(!one.bytes.includes('PROVISIONED_THROUGHPUT'));
-    const ids: string[] = [];
-    for (const [i, cut] of someCuts(one, 30).entries()) {
-      const { id } = await play(one, { 'x-cut': `${cut}`, 'x-ending': i % 2 === 0 ? 'end' : 'destroy' });
-      ids.push(id);
-    }
-    for (const call of await receipts(ids, run))
+    for (const call of await player.cut(index, request, someOf(endsOf(one), 30)))
       expect(usdToNano(call.cost_usd), `${call.id} ${call.ending}`).toBeGreaterThanOrEqual(truth);
   }, 120_000);
 });

@@ -1,8 +1,9 @@
 import type { JsonObject } from '../../domain/json.ts';
 import type { Usage } from '../../domain/usage.ts';
-import type { Frame, MessageMark, StreamReader } from '../../ports/dialect.ts';
+import type { Frame, MessageMark } from '../../ports/dialect.ts';
 import { objectIn } from './object-in.ts';
 import { SseSplitter, sseFields } from './sse.ts';
+import { WordlessReader } from './wordless-reader.ts';
 
 /** What one event tells of the whole. */
 export interface QuietEvent {
@@ -16,18 +17,16 @@ export interface QuietEvent {
 const UNKNOWN: Usage = { entries: [{ leaves: { output: 0 } }], certainty: 'floor' };
 
 /** Reads a stream that carries neither text nor tool calls (sounds, images): metered and passed on as it is. */
-export class QuietStreamReader implements StreamReader {
+export class QuietStreamReader extends WordlessReader {
   readonly #splitter = new SseSplitter();
   readonly #decoder = new TextDecoder();
   readonly #tell: (body: JsonObject) => QuietEvent;
-  readonly #mark: MessageMark;
   #usage = UNKNOWN;
-  #over = false;
   #failed = false;
 
   constructor(tell: (body: JsonObject) => QuietEvent, mark: MessageMark) {
+    super(mark);
     this.#tell = tell;
-    this.#mark = mark;
   }
 
   push(chunk: Uint8Array): Frame[] {
@@ -39,44 +38,16 @@ export class QuietStreamReader implements StreamReader {
     return rest.length === 0 ? [] : [this.#frame(rest)];
   }
 
-  rewrite(frame: Frame): Uint8Array {
-    return frame.bytes;
-  }
-
   usage(): Usage {
     return this.#usage;
   }
 
-  servedModel(): string | undefined {
+  override servedModel(): string | undefined {
     return this.#usage.entries[0]?.model;
   }
 
-  finished(): boolean {
-    return this.#over;
-  }
-
-  failed(): boolean {
+  override failed(): boolean {
     return this.#failed;
-  }
-
-  outputFloor(): number {
-    return 0;
-  }
-
-  providerRuns(): number {
-    return 0;
-  }
-
-  text(): string {
-    return '';
-  }
-
-  issuedIds(): readonly string[] {
-    return [];
-  }
-
-  mark(): MessageMark {
-    return this.#mark;
   }
 
   #frame(bytes: Uint8Array): Frame {
@@ -84,9 +55,8 @@ export class QuietStreamReader implements StreamReader {
     const body = data === undefined ? undefined : objectIn(data);
     const told = body ? this.#tell(body) : {};
     this.#usage = told.usage ?? this.#usage;
-    this.#over ||= told.over === true;
+    this.over ||= told.over === true;
     this.#failed ||= told.failed === true || event === 'error';
-    const rest = { hidden: false, lanes: [], texts: [], closes: [], slots: [], completes: [] };
-    return { bytes, ...rest, finish: told.over === true, ping: data === undefined };
+    return this.quiet(bytes, told.over === true, data === undefined);
   }
 }

@@ -28,6 +28,7 @@ class TestSink implements AuditSink {
   async send(lines: readonly StoredLine[], signal: AbortSignal): Promise<void> {
     this.open += 1;
     expect(this.open, 'only one batch under way').toBe(1);
+    expect(signal.aborted, 'nothing is sent when time is up').toBe(false);
     const seqs = lines.map((line) => line.seq);
     expect(seqs).toEqual(seqs.map((_, i) => (seqs[0] as number) + i));
     this.batches.push(seqs);

@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { usdToNano } from '../../gateway/domain/money.ts';
 import { startTestGate, type TestGate } from '../support/gate.ts';
 import { type ApartRedis, startRedisApart } from '../support/redis-apart.ts';
+import { until } from '../support/shared-store.ts';
 import { completion, json, startUpstream, type TestUpstream } from '../support/upstream.ts';
 
 let redis: ApartRedis;
@@ -46,14 +47,6 @@ const ask = (gate: TestGate): Promise<Response> =>
     body: JSON.stringify({ model: 'gpt-4o', max_tokens: 50, messages: [{ role: 'user', content: 'go' }] }),
   });
 
-async function until(what: string, holds: () => Promise<boolean>): Promise<void> {
-  for (let i = 0; i < 200; i += 1) {
-    if (await holds()) return;
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  }
-  throw new Error(`it never came to this: ${what}`);
-}
-
 const spentOf = async (gate: TestGate): Promise<bigint> =>
   (await gate.calls('&limit=1000')).reduce((sum, call) => sum + usdToNano(call.cost_usd), 0n);
 
@@ -68,7 +61,7 @@ describe.each(['cut', 'deafen'] as const)('a gate whose way to redis is gone (%s
 
     // calls of the first are under way when its way goes
     const underWay = Array.from({ length: 5 }, () => ask(one));
-    await until('they are carried', async () => upstream.received.length >= 7);
+    await until(async () => upstream.received.length >= 7, 'they are carried', 20_000);
     redis.ways[0][how]();
     const ended = await Promise.all(underWay);
     expect(ended.map(({ status }) => status)).toEqual([200, 200, 200, 200, 200]);
@@ -77,18 +70,16 @@ describe.each(['cut', 'deafen'] as const)('a gate whose way to redis is gone (%s
     for (let i = 0; i < 5; i += 1) expect((await ask(two)).status).toBe(200);
 
     redis.ways[0].mend();
-    await until('the first gate carries again', async () => (await ask(one)).status === 200);
+    await until(async () => (await ask(one)).status === 200, 'the first gate carries again', 20_000);
     // now everybody until the money is gone
-    let last = 0;
-    await until('the money is gone', async () => {
+    const bothAreRefused = async (): Promise<boolean> => {
       const replies = await Promise.all([ask(one), ask(two)]);
-      last = replies.filter(({ status }) => status === 402).length;
-      return last === 2;
-    });
-    await until('all are sealed', async () => {
-      const carried = (await carriedOf(one)) + (await carriedOf(two));
-      return carried === upstream.received.length;
-    });
+      return replies.every(({ status }) => status === 402);
+    };
+    await until(bothAreRefused, 'the money is gone', 20_000);
+    const allAreSealed = async (): Promise<boolean> =>
+      (await carriedOf(one)) + (await carriedOf(two)) === upstream.received.length;
+    await until(allAreSealed, 'all are sealed', 20_000);
     const spent = (await spentOf(one)) + (await spentOf(two));
     expect(spent).toBeLessThanOrEqual(COST * 40n);
     // no phantom denial: what is left is less than the worst case of one more call
