@@ -61,7 +61,7 @@ const dollars = (amount: bigint): string => `$${(Number(amount) / 1e9).toFixed(2
 export function savingsText(tally: Tally, limitUsd: string): readonly string[] {
   const { halted } = tally;
   const lines = [
-    `model calls         ${tally.carried} carried, each judged, priced and recorded; ${usdText(tally.spent)} in all`,
+    `model calls         ${tally.carried}, each judged, priced and recorded; ${usdText(tally.spent)} in all`,
     `tool calls denied   ${tally.denied} before the agent could see or run it, ${tally.deniedOverMcp} over MCP`,
     `secrets redacted    ${tally.redacted} before the provider could read it, ${tally.redactedOverMcp} in a tool result`,
     `tools quarantined   ${tally.quarantined}, whose description had changed`,

@@ -71,7 +71,7 @@ describe('npm run demo', () => {
       /weather__forecast +allow\n.*sunny[\s\S]*weather__forecast +HIDE\n[\s\S]*weather__forecast +DENY\n/,
     );
 
-    expect(line('model calls')).toMatch(/19 carried, each judged, priced and recorded; \$0\.0\d{3} in all/);
+    expect(line('model calls')).toMatch(/19, each judged, priced and recorded; \$0\.0\d{3} in all/);
     expect(line('tool calls denied')).toMatch(/ 1 before the agent could see or run it, 2 over MCP$/);
     expect(line('secrets redacted')).toMatch(/ 1 before the provider could read it, 1 in a tool result$/);
     expect(line('tools quarantined')).toMatch(/ 1, whose description had changed$/);
