@@ -142,7 +142,7 @@ async function open(
   let gate: Gateway = Object.freeze({
     destinations: destinationsOf(config, allDialects),
     budgets: budgetsOf(config),
-    rates: { limits: ratesOf(config), store: (shared ?? store).rates },
+    rates: ratesOf(config),
     judge,
     cashier,
     detectors,

@@ -9,7 +9,7 @@ import { defer } from './deferred.ts';
 import type { Gateway } from './gateway.ts';
 import type { Hold } from './hold.ts';
 import type { Outcome } from './outcome.ts';
-import { releaseRates, settleRates } from './rates.ts';
+import { tokensOf } from './rates.ts';
 import { tellThresholds } from './tell-thresholds.ts';
 import type { Trail } from './trail.ts';
 
@@ -43,14 +43,22 @@ export async function settle(
   trail.cost = cost;
   trail.usage = outcome.usage;
   trail.charged = amount;
-  await settleRates(gate, trail, tokensOf(outcome));
-  return chargeHold(gate, trail, hold, amount);
+  return chargeHold(gate, trail, hold, amount, outcome.served ? tokensOf(outcome.usage) : 0);
 }
 
-/** Books `amount` where `hold` was held, says what passed it, and returns what is charged: the hold where the ledger fails. Never throws. */
-export async function chargeHold(gate: Gateway, trail: Trail, hold: Hold, amount: Nano): Promise<Nano> {
+/**
+ * Books `amount` where `hold` was held and `tokens`, where they are certain, in the rates; says what passed the hold, and returns what is
+ * charged: the hold where the ledger fails. Never throws.
+ */
+export async function chargeHold(
+  gate: Gateway,
+  trail: Trail,
+  hold: Hold,
+  amount: Nano,
+  tokens?: number,
+): Promise<Nano> {
   try {
-    const { overrun } = await twice(() => gate.ledger.settle(trail.id, amount, hold.accounts));
+    const { overrun } = await twice(() => gate.ledger.settle(trail.id, amount, hold.accounts, tokens));
     if (overrun > 0n && hold.accounts.length > 0) {
       gate.metrics.overrun(overrun);
       trail.note(`the charge passed its hold by $${nanoToUsd(overrun)}`);
@@ -66,14 +74,6 @@ export async function chargeHold(gate: Gateway, trail: Trail, hold: Hold, amount
     if (hold.accounts.length > 0 && hold.amount > amount) trail.charged = hold.amount;
     return trail.charged;
   }
-}
-
-/** What the call came to; undefined where that is not certain. */
-function tokensOf({ served, usage }: Outcome): number | undefined {
-  if (!served) return 0;
-  if (usage?.certainty !== 'exact') return undefined;
-  const { input, output, cache_read, cache_write } = summarize(usage);
-  return input + output + cache_read + cache_write;
 }
 
 /** What the outcome costs; a cashier that fails on it leaves the hold as the charge. */
@@ -101,7 +101,6 @@ const reason = (error: unknown): string => (error instanceof Error ? error.messa
 
 /** Gives a hold back whole: nothing was carried. A ledger that does not answer lets it lapse as a charge of at most `held`. Never throws. */
 export async function release(gate: Gateway, trail: Trail, held: Nano): Promise<void> {
-  await releaseRates(gate, trail);
   try {
     await twice(() => gate.ledger.release(trail.id));
   } catch (error) {

@@ -9,6 +9,7 @@ import { accountsOf } from './accounts.ts';
 import type { ChargeTerms } from './charge.ts';
 import type { Gateway } from './gateway.ts';
 import type { Hold } from './hold.ts';
+import { tokensOf } from './rates.ts';
 import { tellThresholds } from './tell-thresholds.ts';
 import type { Trail } from './trail.ts';
 
@@ -116,7 +117,8 @@ export async function settleDeferred(gate: Gateway, later: DeferredCall, settled
     const wanted = settled.exact || total > later.hold ? total : later.hold;
     const accounts = accountsOf(gate.budgets, later.principal, later.at, { model: later.model });
     const balances = await gate.ledger.balances(accounts);
-    const { charged } = await gate.ledger.settle(later.call, wanted, accounts);
+    const tokens = settled.exact ? tokensOf(settled.usage) : undefined;
+    const { charged } = await gate.ledger.settle(later.call, wanted, accounts, tokens);
     tellThresholds(gate, { amount: later.hold, accounts, balances }, charged);
     const receipt = receiptOf(gate, later, settled, charged);
     await gate.spool.append(receipt);

@@ -9,7 +9,6 @@ import type { Identity } from '../ports/identity.ts';
 import type { Ledger } from '../ports/ledger.ts';
 import type { Log } from '../ports/log.ts';
 import type { Metrics } from '../ports/metrics.ts';
-import type { Rates } from '../ports/rates.ts';
 import type { Runs } from '../ports/runs.ts';
 import type { Spool } from '../ports/spool.ts';
 import type { Upstream, UpstreamCredential } from '../ports/upstream.ts';
@@ -62,8 +61,8 @@ export interface Limits {
 export interface Gateway {
   readonly destinations: ReadonlyMap<string, Destination>;
   readonly budgets: readonly Budget[];
-  /** limits of requests and tokens, and where they are counted */
-  readonly rates: { readonly limits: readonly Rate[]; readonly store: Rates };
+  /** limits of requests and tokens */
+  readonly rates: readonly Rate[];
   readonly judge: Judge;
   readonly cashier: Cashier;
   readonly detectors: ReadonlyMap<string, Detector>;

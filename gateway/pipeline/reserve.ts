@@ -10,7 +10,7 @@ import { budgetLeft } from './budget-left.ts';
 import { denyCall } from './denied-call.ts';
 import type { Gateway } from './gateway.ts';
 import type { Hold } from './hold.ts';
-import { releaseRates, takeRates } from './rates.ts';
+import { rateDenial, rateWants } from './rates.ts';
 import { shortOfBudget } from './short-of-budget.ts';
 import type { Trail } from './trail.ts';
 
@@ -23,8 +23,9 @@ function leastOf(quote: Quote, minUseful: number): Nano {
 }
 
 /**
- * Holds the quote in every budget of the principal, or what fits of it where that is still useful. Throws a Fault
- * (`TG_BUDGET_EXCEEDED`) that names the budget; the refusal is a judged action of the call like any other denial.
+ * Holds the quote in every budget of the principal, or what fits of it where that is still useful, and takes of every rate, in one question.
+ * Throws a Fault (`TG_RATE_LIMITED`, `TG_BUDGET_EXCEEDED`) that names which has no room; the refusal is a judged action of the call like any
+ * other denial.
  */
 export async function reserve(
   gate: Gateway,
@@ -35,31 +36,27 @@ export async function reserve(
 ): Promise<Hold> {
   const { id, at } = trail;
   const booked = { model: model.name };
-  const tokens = quote.inputTokens + quote.outputCap * (quote.choices ?? 1);
-  await takeRates(gate, trail, principal, booked, tokens, (denial) => denyCall(trail, principal, model, denial));
+  const tokens = Math.min(
+    Math.ceil(quote.inputTokens + quote.outputCap * (quote.choices ?? 1)),
+    Number.MAX_SAFE_INTEGER,
+  );
+  const rates = rateWants(gate, principal, booked, tokens);
   const accounts = accountsOf(gate.budgets, principal, at, booked);
   const first = accounts[0];
-  if (first && !quote.bounded) {
-    await releaseRates(gate, trail);
-    throw refusal(trail, principal, model, first, unbounded(first, quote));
-  }
+  if (first && !quote.bounded) throw refusal(trail, principal, model, first, unbounded(first, quote));
   const answer = await gate.ledger.reserve({
     id,
     at,
     accounts,
+    rates,
     amount: quote.max,
     least: leastOf(quote, gate.limits.minUseful),
     lapsesAt: epochMs(at + gate.limits.leaseMs),
   });
   if (!answer.granted) {
-    await releaseRates(gate, trail);
-    throw refusal(
-      trail,
-      principal,
-      model,
-      answer.short.account,
-      shortOfBudget('the call', answer.short, answer.left, quote, 'ask for less output'),
-    );
+    if (answer.rate) throw denyCall(trail, principal, model, rateDenial(answer.rate, tokens));
+    const message = shortOfBudget('the call', answer.short, answer.left, quote, 'ask for less output');
+    throw refusal(trail, principal, model, answer.short.account, message);
   }
   const hold: Hold = { amount: answer.amount, accounts, balances: answer.balances };
   trail.budgetLeft = budgetLeft(hold);

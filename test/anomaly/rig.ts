@@ -215,7 +215,7 @@ export async function rig(options: RigOptions): Promise<Rig> {
       destination('anthropic', 'anthropic-messages', 'anthropic'),
     ]),
     budgets: [{ scope: 'tenant', window: 'total', limit: nano(options.limit ?? 10_000_000_000n) } as Budget],
-    rates: { limits: [], store: store.rates },
+    rates: [],
     judge: saboteur.wrap(
       'judge',
       options.policy === undefined ? judge : judgeOf([{ path: 'policy.yaml', text: options.policy }]),

@@ -54,7 +54,7 @@ callsContract('embedded', async () => portAt(freshPath(), ({ calls }) => ({ call
 function ratesAt(path: string): OpenRates {
   const store = open(path);
   return {
-    rates: store.rates,
+    ledger: store.ledger,
     setNow: () => undefined,
     close: async () => store.close(),
     reopen: async () => {

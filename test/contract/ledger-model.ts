@@ -31,6 +31,16 @@ export class LedgerModel {
     return [spent, held];
   }
 
+  /** True where there is a hold of that id, open or closed. */
+  holds(id: string): boolean {
+    return this.#holds.has(id);
+  }
+
+  /** True where a reserve of that id is answered by what became of it. */
+  knows(id: string): boolean {
+    return this.#refused.has(id) || this.holds(id);
+  }
+
   reserve({ id, accounts, amount, least, lapsesAt }: Reservation): bigint | 'spent' | undefined {
     if (this.#refused.has(id)) return undefined;
     const known = this.#holds.get(id);

@@ -314,7 +314,7 @@ export function ledgerContract(
       );
       const won = answers.flatMap((answer, n) => (answer.granted ? [n] : []));
       expect(won).toHaveLength(10);
-      expect(answers.filter((answer) => !answer.granted && answer.short.account.id === 'run')).toHaveLength(190);
+      expect(answers.filter((answer) => !answer.granted && answer.short?.account.id === 'run')).toHaveLength(190);
       await Promise.all(won.map((n) => ledger.settle(call(n), usd(0.1), [tenant, run])));
       expect(await totals(run, tenant)).toEqual([
         [usd(1), 0n],

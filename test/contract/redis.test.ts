@@ -75,7 +75,7 @@ async function ratesOf(opening: Promise<RedisStore>): Promise<OpenRates> {
   const store = await opening;
   const before = now;
   return {
-    rates: store.rates,
+    ledger: store.ledger,
     setNow: (ms) => {
       now = ms;
     },

@@ -5,8 +5,7 @@ import type { Ending } from '../../domain/receipt.ts';
 import type { RpcMessage } from '../../ports/mcp-wire.ts';
 import { keepLease } from '../carry.ts';
 import { begin, release } from '../conclude.ts';
-import type { Hold } from '../hold.ts';
-import { releaseRates } from '../rates.ts';
+import { type Hold, isKept } from '../hold.ts';
 import { claimsOf } from '../trust/tool-claims.ts';
 import type { Ask } from './ask.ts';
 import { judgeMessage, type Seat } from './judge-message.ts';
@@ -123,7 +122,7 @@ async function carry(ask: Ask, seat: Seat, { hold, priced, changes }: Way): Prom
     lineage: ask.retry?.lineage,
     original: ask.original ?? message,
   };
-  const stop = keepLease(visit.gate, hold.accounts.length > 0 ? visit.trail.id : undefined);
+  const stop = keepLease(visit.gate, isKept(hold) ? visit.trail.id : undefined);
   let served = false;
   let relayed: Relayed | undefined;
   try {
@@ -194,5 +193,6 @@ async function conclude(
 }
 
 /** Nothing was carried: what was held for it is free again. */
-const giveBack = ({ gate, trail }: Visit, hold: Hold): Promise<void> =>
-  hold.accounts.length > 0 ? release(gate, trail, hold.amount) : releaseRates(gate, trail);
+const giveBack = async ({ gate, trail }: Visit, hold: Hold): Promise<void> => {
+  if (isKept(hold)) await release(gate, trail, hold.amount);
+};

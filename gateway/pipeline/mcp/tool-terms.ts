@@ -8,8 +8,8 @@ import type { ToolPrice } from '../../price/tool-price.ts';
 import { accountsOf } from '../accounts.ts';
 import { chargeHold } from '../conclude.ts';
 import type { Gateway } from '../gateway.ts';
-import type { Hold } from '../hold.ts';
-import { releaseRates, takeRates } from '../rates.ts';
+import { type Hold, isKept } from '../hold.ts';
+import { rateDenial, rateWants } from '../rates.ts';
 import { shortOfBudget } from '../short-of-budget.ts';
 import type { Trail } from '../trail.ts';
 import { denyTool } from './deny-tool.ts';
@@ -55,7 +55,10 @@ export const NO_PRICE: Quote = {
 export const priceUsd = (price: ToolPrice | undefined): number | undefined =>
   price?.bounded ? nanoToNumber(price.amount) : undefined;
 
-/** Holds the quote in every budget of the principal. Throws a Fault (`TG_BUDGET_EXCEEDED`) that names the budget. */
+/**
+ * Holds the quote in every budget of the principal and takes of every rate, in one question. Throws a Fault (`TG_RATE_LIMITED`,
+ * `TG_BUDGET_EXCEEDED`) that names which has no room.
+ */
 export async function reserveTool(
   gate: Gateway,
   trail: Trail,
@@ -64,19 +67,23 @@ export async function reserveTool(
   tool: ToolRef,
 ): Promise<Hold> {
   const booked = { tool: tool.name };
-  await takeRates(gate, trail, principal, booked, 0, (denial) => denyTool(trail, principal, tool, denial));
+  const rates = rateWants(gate, principal, booked, undefined);
   const accounts = accountsOf(gate.budgets, principal, trail.at, booked);
-  if (accounts.length === 0) return NO_HOLD;
+  if (accounts.length === 0 && rates.length === 0) return NO_HOLD;
   const answer = await gate.ledger.reserve({
     id: trail.id,
     at: trail.at,
     accounts,
+    rates,
     amount: quote.max,
     least: quote.max,
     lapsesAt: epochMs(trail.at + gate.limits.leaseMs),
   });
-  if (answer.granted) return { amount: answer.amount, accounts, balances: answer.balances };
-  await releaseRates(gate, trail);
+  if (answer.granted) {
+    const { amount, balances } = answer;
+    return { amount, accounts, balances, rated: rates.length > 0 };
+  }
+  if (answer.rate) throw denyTool(trail, principal, tool, rateDenial(answer.rate, 0));
   const { account } = answer.short;
   throw denyTool(trail, principal, tool, {
     code: 'TG_BUDGET_EXCEEDED',
@@ -133,5 +140,5 @@ export async function settleTool(
   const { amount, cost } = costOfTool(gate, trail, call, hold, carried);
   trail.cost = cost;
   trail.charged = amount;
-  return hold.accounts.length === 0 ? amount : chargeHold(gate, trail, hold, amount);
+  return isKept(hold) ? chargeHold(gate, trail, hold, amount) : amount;
 }

@@ -1,5 +1,6 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type { Writer } from './group-commit.ts';
+import type { TakenRate } from './rates.ts';
 
 /** What became of a hold; the numbers are stored. */
 export const HOLD = { open: 0, settled: 1, released: 2, lapsed: 3 } as const;
@@ -10,11 +11,28 @@ export interface Hold {
   readonly id: string;
   readonly at: number;
   readonly accounts: readonly string[];
+  /** what the call took of rates and has not given back */
+  rates: readonly TakenRate[];
   amount: bigint;
   charged: bigint;
   state: HoldState;
   lapsesAt: number;
 }
+
+/** Most holds took of no rate: they share one list. */
+export const NO_RATES: readonly TakenRate[] = [];
+
+/** The record of a call that nobody holds for. */
+export const lost = (id: string, at: number, accounts: readonly string[]): Hold => ({
+  id,
+  at,
+  accounts,
+  rates: NO_RATES,
+  amount: 0n,
+  charged: 0n,
+  state: HOLD.released,
+  lapsesAt: at,
+});
 
 export interface Totals {
   readonly id: string;
@@ -102,7 +120,8 @@ export class Book implements Writer {
     const { saveAccount, saveHold } = this.#sql;
     for (const a of this.#changedTotals) saveAccount.run(a.id, a.spent, a.held, a.resetsAt ?? null);
     for (const h of this.#changedHolds.values()) {
-      saveHold.run(h.id, h.at, h.amount, h.charged, h.state, h.lapsesAt, JSON.stringify(h.accounts));
+      const rates = h.rates.length === 0 ? null : JSON.stringify(h.rates);
+      saveHold.run(h.id, h.at, h.amount, h.charged, h.state, h.lapsesAt, JSON.stringify(h.accounts), rates);
     }
   }
 
@@ -150,9 +169,9 @@ function prepare(db: DatabaseSync): Statements {
          resets_at = coalesce(resets_at, excluded.resets_at)`,
     ),
     saveHold: db.prepare(
-      `INSERT INTO holds (id, at, amount, charged, state, lapses_at, accounts) VALUES (?, ?, ?, ?, ?, ?, ?)
+      `INSERT INTO holds (id, at, amount, charged, state, lapses_at, accounts, rates) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
        ON CONFLICT (id) DO UPDATE SET amount = excluded.amount, charged = excluded.charged, state = excluded.state,
-         lapses_at = excluded.lapses_at`,
+         lapses_at = excluded.lapses_at, rates = excluded.rates`,
     ),
   };
 }
@@ -170,6 +189,7 @@ const holdOf = (row: Row): Hold => ({
   id: row['id'] as string,
   at: Number(row['at']),
   accounts: JSON.parse(row['accounts'] as string) as string[],
+  rates: row['rates'] === null ? NO_RATES : (JSON.parse(row['rates'] as string) as TakenRate[]),
   amount: row['amount'] as bigint,
   charged: row['charged'] as bigint,
   state: Number(row['state']) as HoldState,

@@ -2,11 +2,12 @@ import { Fault } from '../../domain/fault.ts';
 import { type CallId, type EpochMs, type Nano, nano } from '../../domain/scalars.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Account, Balance, Ledger, Reservation, ReserveAnswer, SettleAnswer } from '../../ports/ledger.ts';
-import { checkAmount, checkTotal, wholeMs } from './amounts.ts';
-import { type Book, HOLD, type Hold } from './book.ts';
+import { checkAmount, checkCount, checkTotal, wholeMs } from './amounts.ts';
+import { type Book, HOLD, type Hold, lost, NO_RATES } from './book.ts';
 import type { GroupCommit } from './group-commit.ts';
 import type { Discrepancy, History } from './history.ts';
-import { balanceOf, fitting, roomIn, tightest } from './room.ts';
+import type { RateBook } from './rates.ts';
+import { balanceOf, distinct, fitting, roomIn, tightest } from './room.ts';
 
 const REFUSALS_KEPT = 10_000;
 
@@ -34,6 +35,7 @@ type Lapsed = { readonly id: CallId; readonly amount: Nano };
  */
 export class EmbeddedLedger implements Ledger {
   readonly #book: Book;
+  readonly #rates: RateBook;
   readonly #commits: GroupCommit;
   readonly #history: History;
   readonly #clock: Clock;
@@ -42,8 +44,9 @@ export class EmbeddedLedger implements Ledger {
   #nextLapse = 0;
   #closed = false;
 
-  constructor(book: Book, commits: GroupCommit, history: History, clock: Clock) {
+  constructor(book: Book, rates: RateBook, commits: GroupCommit, history: History, clock: Clock) {
     this.#book = book;
+    this.#rates = rates;
     this.#commits = commits;
     this.#history = history;
     this.#clock = clock;
@@ -52,22 +55,27 @@ export class EmbeddedLedger implements Ledger {
   // A hold that lapsed weighs the same against a limit as one that is held, so no sweep is needed here.
   async reserve(request: Reservation): Promise<ReserveAnswer> {
     this.#mustBeOpen();
-    const { id, accounts } = request;
+    const { id, accounts, rates = [] } = request;
     checkAmount('amount', request.amount);
     checkAmount('least', request.least);
+    for (const { account, amount } of rates) checkCount(account.id, amount);
     const before = this.#refused.get(id);
     if (before) return before;
     const known = this.#read(() => this.#book.hold(id));
     if (known) return this.#again(known, accounts);
     if (this.#book.failure !== undefined) throw unavailable(this.#book.failure);
-    const balances = this.#read(() => accounts.map((account) => balanceOf(account, this.#book.totals(account.id))));
+    const rate = this.#read(() => this.#rates.short(request.at, rates));
+    if (rate) return this.#refuse(id, { granted: false, rate });
+    const balances = this.#balances(accounts);
     const short = tightest(balances);
     const amount = short ? fitting(request.amount, request.least, roomIn(short)) : request.amount;
-    if (amount === undefined) return this.#refuse(id, short as Balance, balances);
+    if (amount === undefined) return this.#refuse(id, shortAnswer(short as Balance, balances));
     const at = wholeMs('at', request.at);
     const lapsesAt = wholeMs('lapsesAt', request.lapsesAt);
     for (const account of accounts) this.#book.totals(account.id).resetsAt ??= account.resetsAt;
-    this.#hold({ id, at, accounts: distinct(accounts), amount, charged: 0n, state: HOLD.open, lapsesAt });
+    const hold: Hold = { ...lost(id, at, distinct(accounts)), amount, state: HOLD.open, lapsesAt };
+    this.#hold(hold);
+    if (rates.length > 0) hold.rates = this.#rates.take(rates);
     return { granted: true, amount: nano(amount), balances };
   }
 
@@ -79,9 +87,7 @@ export class EmbeddedLedger implements Ledger {
     const more = amount - hold.amount;
     if (more <= 0n) return true;
     if (this.#book.failure !== undefined) throw unavailable(this.#book.failure);
-    const short = tightest(
-      this.#read(() => accounts.map((account) => balanceOf(account, this.#book.totals(account.id)))),
-    );
+    const short = tightest(this.#balances(accounts));
     if (short && roomIn(short) < more) return false;
     const all = this.#read(() => hold.accounts.map((account) => this.#book.totals(account)));
     for (const totals of all) checkTotal(totals, more);
@@ -95,16 +101,17 @@ export class EmbeddedLedger implements Ledger {
   }
 
   /** The first settlement is final: a second one gets its answer, whatever amount it names. */
-  async settle(id: CallId, amount: Nano, accounts: readonly Account[]): Promise<SettleAnswer> {
+  async settle(id: CallId, amount: Nano, accounts: readonly Account[], tokens?: number): Promise<SettleAnswer> {
     this.#mustBeOpen();
     checkAmount('amount', amount);
+    checkCount('tokens', tokens ?? 0);
     const known = this.#read(() => this.#book.hold(id));
     if (known?.state === HOLD.settled) return settled(known);
     if (!known && this.#book.failure !== undefined) throw unavailable(this.#book.failure);
     const hold = known ?? lost(id, wholeMs('now', this.#clock.now()), distinct(accounts));
     if (!known)
       for (const account of accounts) this.#read(() => this.#book.totals(account.id)).resetsAt ??= account.resetsAt;
-    this.#charge(hold, amount, HOLD.settled);
+    this.#charge(hold, amount, HOLD.settled, tokens);
     return settled(hold);
   }
 
@@ -138,7 +145,7 @@ export class EmbeddedLedger implements Ledger {
 
   async balances(accounts: readonly Account[]): Promise<readonly Balance[]> {
     this.#mustBeOpen();
-    return this.#read(() => accounts.map((account) => balanceOf(account, this.#book.totals(account.id))));
+    return this.#balances(accounts);
   }
 
   /**
@@ -150,7 +157,7 @@ export class EmbeddedLedger implements Ledger {
     for (const { id, at, amount, accounts } of holds) {
       checkAmount('amount', amount);
       if (this.#history.folded(at) || this.#read(() => this.#book.hold(id))) continue;
-      this.#hold({ id, at, accounts: [...new Set(accounts)], amount, charged: 0n, state: HOLD.open, lapsesAt: at });
+      this.#hold({ ...lost(id, at, [...new Set(accounts)]), amount, state: HOLD.open });
     }
     for (const { id, at, amount } of settlements) {
       checkAmount('amount', amount);
@@ -197,18 +204,17 @@ export class EmbeddedLedger implements Ledger {
     if (known.state !== HOLD.open) {
       throw new Fault('TG_INTERNAL', `the hold of call \`${known.id}\` is closed: reserve again under a new call id`);
     }
-    const balances = this.#read(() =>
-      accounts.map((account) => {
-        const now = balanceOf(account, this.#book.totals(account.id));
-        return known.accounts.includes(account.id) ? { ...now, held: nano(now.held - known.amount) } : now;
-      }),
+    const balances = this.#balances(accounts).map((now) =>
+      known.accounts.includes(now.account.id) ? { ...now, held: nano(now.held - known.amount) } : now,
     );
     return { granted: true, amount: nano(known.amount), balances };
   }
 
-  #refuse(id: CallId, short: Balance, balances: readonly Balance[]): ReserveAnswer {
-    const room = roomIn(short);
-    const answer = { granted: false, short, left: nano(room > 0n ? room : 0n), balances } as const;
+  #balances(accounts: readonly Account[]): readonly Balance[] {
+    return this.#read(() => accounts.map((account) => balanceOf(account, this.#book.totals(account.id))));
+  }
+
+  #refuse(id: CallId, answer: ReserveAnswer): ReserveAnswer {
     this.#refused.set(id, answer);
     if (this.#refused.size > REFUSALS_KEPT) this.#refused.delete(this.#refused.keys().next().value as string);
     return answer;
@@ -226,15 +232,21 @@ export class EmbeddedLedger implements Ledger {
   }
 
   /** Closes a hold: what it held is given back, what it charged before is replaced by `amount`. */
-  #charge(hold: Hold, amount: bigint, state: Exclude<Hold['state'], typeof HOLD.open>): void {
+  #charge(hold: Hold, amount: bigint, state: Exclude<Hold['state'], typeof HOLD.open>, tokens?: number): void {
     const held = hold.state === HOLD.open ? hold.amount : 0n;
-    const all = this.#read(() => hold.accounts.map((id) => this.#book.totals(id)));
+    const all = this.#read(() => {
+      this.#rates.load(hold.rates);
+      return hold.accounts.map((id) => this.#book.totals(id));
+    });
     for (const totals of all) checkTotal(totals, amount - hold.charged - held);
     for (const totals of all) {
       totals.held -= held;
       totals.spent += amount - hold.charged;
       this.#book.changedTotals(totals);
     }
+    if (state === HOLD.released) this.#rates.release(hold.rates);
+    else if (tokens !== undefined) this.#rates.settle(hold.rates, tokens);
+    if (state !== HOLD.lapsed) hold.rates = NO_RATES;
     hold.charged = amount;
     hold.state = state;
     this.#changed(hold);
@@ -276,17 +288,10 @@ export class EmbeddedLedger implements Ledger {
 const unavailable = (error: unknown): Fault =>
   error instanceof Fault ? error : new Fault('TG_LEDGER_UNAVAILABLE', 'the ledger does not answer: try again', error);
 
-const distinct = (accounts: readonly Account[]): string[] => [...new Set(accounts.map(({ id }) => id))];
-
-const lost = (id: CallId, at: number, accounts: readonly string[]): Hold => ({
-  id,
-  at,
-  accounts,
-  amount: 0n,
-  charged: 0n,
-  state: HOLD.released,
-  lapsesAt: at,
-});
+function shortAnswer(short: Balance, balances: readonly Balance[]): ReserveAnswer {
+  const room = roomIn(short);
+  return { granted: false, short, left: nano(room > 0n ? room : 0n), balances };
+}
 
 const settled = (hold: Hold): SettleAnswer => ({
   charged: nano(hold.charged),

@@ -138,4 +138,7 @@ export const MIGRATIONS: readonly string[] = [
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX rates_by_end ON rates (until);
   `,
+  `
+  ALTER TABLE holds ADD COLUMN rates TEXT;
+  `,
 ];

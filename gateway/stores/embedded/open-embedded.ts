@@ -11,7 +11,7 @@ import { History } from './history.ts';
 import { EmbeddedKeys } from './keys.ts';
 import { EmbeddedLedger } from './ledger.ts';
 import { EmbeddedPins } from './pins.ts';
-import { EmbeddedRates } from './rates.ts';
+import { RateBook } from './rates.ts';
 import { RunLabels } from './run-labels.ts';
 import { EmbeddedRuns } from './runs.ts';
 
@@ -38,7 +38,6 @@ export interface EmbeddedStore {
   readonly calls: EmbeddedCalls;
   readonly deferrals: EmbeddedDeferrals;
   readonly pins: EmbeddedPins;
-  readonly rates: EmbeddedRates;
   /** False while the last write to the file failed; it is tried again by itself. */
   healthy(): boolean;
   /** Commits what is pending. Throws a Fault where that fails; the file is closed all the same. */
@@ -64,11 +63,11 @@ function assemble(path: string, options: EmbeddedOptions, owner: { release(): vo
   const db = openDatabase(path);
   const commits = new GroupCommit(db, commitMs);
   const book = new Book(db, cachedAccounts);
-  const ledger = new EmbeddedLedger(book, commits, new History(db, keepMs), clock);
+  const rates = new RateBook(db, commits);
+  const ledger = new EmbeddedLedger(book, rates, commits, new History(db, keepMs), clock);
   const calls = new EmbeddedCalls(db, commits);
   commits.join(book);
   commits.join(calls);
-  const rates = new EmbeddedRates(db, commits);
   commits.join(rates);
   const bounds = { perSpace: options.runsPerSpace ?? 1_000, total: options.runs ?? 10_000 };
   const labels = new RunLabels(db, clock.now(), keepMs);
@@ -88,7 +87,7 @@ function assemble(path: string, options: EmbeddedOptions, owner: { release(): vo
   };
   const keys = new EmbeddedKeys(db);
   const pins = new EmbeddedPins(db);
-  return { ledger, runs, keys, calls, deferrals, pins, rates, healthy: () => open && commits.healthy(), close };
+  return { ledger, runs, keys, calls, deferrals, pins, healthy: () => open && commits.healthy(), close };
 }
 
 /** Opens the index of calls beside a running gateway, or of one that has stopped. Throws a Fault where there is none. */

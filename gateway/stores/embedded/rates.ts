@@ -1,14 +1,22 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
-import { RATE_MS } from '../../domain/budget.ts';
-import { Fault } from '../../domain/fault.ts';
-import type { CallId, EpochMs } from '../../domain/scalars.ts';
-import type { RateAccount, RateAnswer, Rates, RateWant } from '../../ports/rates.ts';
+import { RATE_MS, type RateUnit } from '../../domain/budget.ts';
+import type { EpochMs } from '../../domain/scalars.ts';
+import type { RateAccount, RateShort, RateWant } from '../../ports/rates.ts';
 import type { GroupCommit, Writer } from './group-commit.ts';
 
 /** A window is counted in so many slots: a slot leaves it whole, a sixtieth later than its first call might. */
 const SLOTS = 60;
-const TAKEN_KEPT = 100_000;
 const SWEEP_EVERY = 4096;
+
+/** What a call took of one account; its hold keeps it until it is settled or released. */
+export interface TakenRate {
+  readonly account: string;
+  readonly windowMs: number;
+  readonly unit: RateUnit;
+  /** when the slot began that it counts in */
+  readonly slot: number;
+  readonly amount: number;
+}
 
 /** What was taken from one account, by the time its slot began; oldest first. */
 interface Log {
@@ -17,21 +25,18 @@ interface Log {
   sum: number;
 }
 
-interface Taken {
-  readonly wants: readonly RateWant[];
-  readonly slots: readonly number[];
-}
-
 const slotMs = (windowMs: number): number => windowMs / SLOTS;
 
-/** Rates of one process, counted in memory and written with the group commit, so that a restart does not forget a day. */
-export class EmbeddedRates implements Rates, Writer {
+/**
+ * Rates of one process, counted in memory and written in the transaction that writes the holds, so that a restart does not forget a day.
+ * Synchronous: the ledger looks, holds and takes in one turn of the loop.
+ */
+export class RateBook implements Writer {
   readonly #commits: GroupCommit;
   readonly #read: StatementSync;
   readonly #save: StatementSync;
   readonly #drop: StatementSync;
   readonly #logs = new Map<string, Log>();
-  readonly #taken = new Map<CallId, Taken>();
   /** account and slot of every count that is not written yet */
   #changed = new Map<string, { readonly id: string; readonly slot: number; readonly until: number }>();
   #now = 0;
@@ -47,29 +52,42 @@ export class EmbeddedRates implements Rates, Writer {
     this.#drop = db.prepare('DELETE FROM rates WHERE until < ?');
   }
 
-  async take(id: CallId, at: EpochMs, wants: readonly RateWant[]): Promise<RateAnswer> {
-    if (this.#taken.has(id) || wants.length === 0) return { granted: true };
+  /** The first that has no room at `at`; undefined where all have, and then `take` takes. Throws what SQLite throws. */
+  short(at: EpochMs, wants: readonly RateWant[]): RateShort | undefined {
     this.#now = Math.max(this.#now, at);
-    const logs = wants.map(({ account }) => this.#log(account));
-    for (const [i, want] of wants.entries()) {
-      const log = logs[i] as Log;
-      if (log.sum + want.amount > want.account.limit) return this.#short(want, log);
+    for (const want of wants) {
+      const log = this.#log(want.account.id, RATE_MS[want.account.window]);
+      if (log.sum + want.amount > want.account.limit) return this.#wait(want, log);
     }
-    const slots = logs.map((log) => Math.floor(this.#now / slotMs(log.windowMs)) * slotMs(log.windowMs));
-    for (const [i, { account, amount }] of wants.entries())
-      this.#count(account.id, logs[i] as Log, slots[i] as number, amount);
-    this.#taken.set(id, { wants, slots });
-    if (this.#taken.size > TAKEN_KEPT) this.#taken.delete(this.#taken.keys().next().value as CallId);
-    this.#sweep();
-    return { granted: true };
+    return undefined;
   }
 
-  async settle(id: CallId, tokens: number): Promise<void> {
-    this.#correct(id, ({ account, amount }) => (account.unit === 'tokens' ? tokens - amount : 0));
+  /** Takes what `short` found room for, in the same turn of the loop. */
+  take(wants: readonly RateWant[]): readonly TakenRate[] {
+    if (wants.length > 0) this.#sweep();
+    return wants.map(({ account, amount }) => {
+      const windowMs = RATE_MS[account.window];
+      const slot = Math.floor(this.#now / slotMs(windowMs)) * slotMs(windowMs);
+      const taken: TakenRate = { account: account.id, windowMs, unit: account.unit, slot, amount };
+      // also of nothing: what the call then came to is counted there
+      this.#count(taken, amount);
+      return taken;
+    });
   }
 
-  async release(id: CallId): Promise<void> {
-    this.#correct(id, ({ amount }) => -amount);
+  /** Looks up what correcting `taken` needs, so that it cannot fail. Throws what SQLite throws. */
+  load(taken: readonly TakenRate[]): void {
+    for (const { account, windowMs } of taken) this.#log(account, windowMs);
+  }
+
+  /** `tokens` take the place of what a call took of token rates; a slot that has left its window is not made anew. */
+  settle(taken: readonly TakenRate[], tokens: number): void {
+    for (const one of taken) if (one.unit === 'tokens') this.#correct(one, tokens - one.amount);
+  }
+
+  /** What a call took is given back. */
+  release(taken: readonly TakenRate[]): void {
+    for (const one of taken) this.#correct(one, -one.amount);
   }
 
   pending(): boolean {
@@ -89,29 +107,22 @@ export class EmbeddedRates implements Rates, Writer {
   // What could not be written stays pending; the counts in memory hold meanwhile.
   failed(): void {}
 
-  #correct(id: CallId, change: (want: RateWant) => number): void {
-    const taken = this.#taken.get(id);
-    if (!taken) return;
-    this.#taken.delete(id);
-    for (const [i, want] of taken.wants.entries()) {
-      const log = this.#logs.get(want.account.id);
-      const slot = taken.slots[i] as number;
-      if (log?.slots.has(slot)) this.#count(want.account.id, log, slot, change(want));
-    }
+  #correct(taken: TakenRate, change: number): void {
+    const log = this.#log(taken.account, taken.windowMs);
+    if (change !== 0 && log.slots.has(taken.slot)) this.#count(taken, change);
   }
 
-  #count(id: string, log: Log, slot: number, change: number): void {
-    if (change === 0) return;
+  #count({ account, windowMs, slot }: TakenRate, change: number): void {
+    const log = this.#log(account, windowMs);
     log.slots.set(slot, (log.slots.get(slot) ?? 0) + change);
     log.sum += change;
-    const until = Math.ceil(slot + slotMs(log.windowMs) + log.windowMs);
-    this.#changed.set(`${slot} ${id}`, { id, slot, until });
+    const until = Math.ceil(slot + slotMs(windowMs) + windowMs);
+    this.#changed.set(`${slot} ${account}`, { id: account, slot, until });
     this.#commits.soon();
   }
 
   /** The account's log without what has left its window. */
-  #log({ id, window }: RateAccount): Log {
-    const windowMs = RATE_MS[window];
+  #log(id: RateAccount['id'], windowMs: number): Log {
     const log = this.#logs.get(id) ?? this.#stored(id, windowMs);
     this.#logs.set(id, log);
     const from = this.#now - windowMs - slotMs(windowMs);
@@ -126,18 +137,14 @@ export class EmbeddedRates implements Rates, Writer {
   #stored(id: string, windowMs: number): Log {
     const slots = new Map<number, number>();
     let sum = 0;
-    try {
-      for (const row of this.#read.all(id)) {
-        slots.set(Number(row['slot']), Number(row['amount']));
-        sum += Number(row['amount']);
-      }
-    } catch (error) {
-      throw new Fault('TG_LEDGER_UNAVAILABLE', 'the store of rates does not answer: try again', error);
+    for (const row of this.#read.all(id)) {
+      slots.set(Number(row['slot']), Number(row['amount']));
+      sum += Number(row['amount']);
     }
     return { windowMs, slots, sum };
   }
 
-  #short({ account, amount }: RateWant, log: Log): RateAnswer {
+  #wait({ account, amount }: RateWant, log: Log): RateShort {
     const left = Math.max(0, account.limit - log.sum);
     let missing = log.sum + amount - account.limit;
     let retryAfterMs: number | undefined;
@@ -146,7 +153,7 @@ export class EmbeddedRates implements Rates, Writer {
       retryAfterMs = slot + slotMs(log.windowMs) + log.windowMs - this.#now;
       if (missing <= 0) break;
     }
-    return { granted: false, short: account, left, retryAfterMs: amount > account.limit ? undefined : retryAfterMs };
+    return { account, left, retryAfterMs: amount > account.limit ? undefined : retryAfterMs };
   }
 
   /** Accounts that nobody asked for during a whole window are forgotten; what the disk has of them is empty or read again. */

@@ -25,6 +25,9 @@ export function fitting(amount: bigint, least: bigint, room: bigint): bigint | u
   return room >= least ? room : undefined;
 }
 
+/** The ids of accounts, each once. */
+export const distinct = (accounts: readonly Account[]): string[] => [...new Set(accounts.map(({ id }) => id))];
+
 function countable(limit: bigint): bigint {
   if (limit > MOST) return MOST;
   return limit;

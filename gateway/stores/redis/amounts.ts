@@ -9,6 +9,11 @@ export function checkAmount(name: string, amount: bigint): void {
   if (amount > MOST) throw new Fault('TG_LEDGER_UNAVAILABLE', `\`${name}\` is more than the ledger can count`);
 }
 
+/** Throws a Fault where `count`, of requests or tokens, is no whole number from zero up. */
+export function checkCount(name: string, count: number): void {
+  if (!Number.isSafeInteger(count) || count < 0) throw new Fault('TG_INTERNAL', `\`${name}\` is no whole number`);
+}
+
 /** `at` in whole milliseconds. Throws a Fault where it is no time. */
 export function wholeMs(name: string, at: number): number {
   const whole = Math.trunc(at);

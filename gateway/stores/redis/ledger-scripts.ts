@@ -1,3 +1,4 @@
+import { RATES } from './rates.ts';
 import { Script } from './script.ts';
 
 /**
@@ -49,9 +50,10 @@ local function count(key, field, amount, sign)
   if amount ~= '0' then redis.call('HINCRBY', key, field, sign .. amount) end
 end
 local function hold(id)
-  local h = redis.call('HMGET', P .. 'h:' .. id, 'state', 'amount', 'charged', 'accounts', 'by')
+  local h = redis.call('HMGET', P .. 'h:' .. id, 'state', 'amount', 'charged', 'accounts', 'by', 'rates', 'at')
   if not h[1] then return nil end
-  return { id = id, state = h[1], amount = h[2], charged = h[3], accounts = cjson.decode(h[4]), by = h[5] or '' }
+  local accounts = cjson.decode(h[4])
+  return { id = id, state = h[1], amount = h[2], charged = h[3], accounts = accounts, by = h[5] or '', rates = h[6], at = h[7] }
 end
 local function known(key) return redis.call('EXISTS', key) == 1 end
 local function enlist(key, resets)
@@ -124,22 +126,26 @@ local function fold(most)
 end
 `;
 
-const script = (body: string): Script => new Script(PRELUDE + body);
+const script = (...parts: readonly string[]): Script => new Script([PRELUDE, ...parts].join(''));
 
 /**
- * KEYS: 1 the hold, then the accounts, each once. ARGV: 4 call, 5 amount, 6 least, 7 lease in ms from now, 8 account ids as JSON, 9 the
- * gateway, 10 `force` to hold whatever the limits say, then limit and end of window (`+inf` for none) of each account.
+ * KEYS: 1 the hold, then the accounts, each once, then the rates, each once. ARGV: 4 call, 5 amount, 6 least, 7 lease in ms from now,
+ * 8 account ids as JSON, 9 the gateway, 10 `force` to hold whatever the limits say, 11 what is wanted of rates as JSON (empty: nothing),
+ * then limit and end of window (`+inf` for none) of each account.
  */
-export const RESERVE = script(`
+export const RESERVE = script(
+  RATES,
+  `
 local id, amount, least = ARGV[4], big(ARGV[5]), big(ARGV[6])
+local last = 1 + (#ARGV - 11) / 2
 local before, room, fresh, full = {}, nil, {}, nil
-for i = 2, #KEYS do
+for i = 2, last do
   local spent, held, exists = totals(KEYS[i])
   before[#before + 1] = spent
   before[#before + 1] = held
   fresh[i] = not exists
   local used = add(big(spent), big(held))
-  local left = sub(big(ARGV[7 + 2 * i]), used)
+  local left = sub(big(ARGV[8 + 2 * i]), used)
   if not room or less(left, room) then room = left end
   if less(MOST, add(used, amount)) then full = KEYS[i]:sub(#P + 3) end
 end
@@ -148,23 +154,31 @@ if h then
   if h.state ~= 'open' then return { 'closed' } end
   return { 'again', h.amount, before, {}, h.accounts }
 end
+local wanted = ARGV[11] ~= '' and cjson.decode(ARGV[11]) or {}
+local short, gone = shortOfRate(wanted)
+if short then return short end
 local granted = ARGV[5]
 if ARGV[10] == 'force' then
   if full then return { 'full', full } end
-elseif less(room, amount) then
+elseif room and less(room, amount) then
   if less(room, least) then return { 'short', '0', before, {} } end
   granted = text(room)
 end
 redis.call('HSET', KEYS[1], 'state', 'open', 'amount', granted, 'charged', '0', 'accounts', ARGV[8], 'by', ARGV[9])
+if ARGV[11] ~= '' then
+  redis.call('HSET', KEYS[1], 'rates', ARGV[11], 'at', ms(now))
+  take(wanted, gone)
+end
 redis.call('ZADD', P .. 'leases', ms(now + tonumber(ARGV[7])), id)
-for i = 2, #KEYS do
+for i = 2, last do
   redis.call('HINCRBY', KEYS[i], 'held', granted)
-  if fresh[i] then enlist(KEYS[i], ARGV[8 + 2 * i]) end
+  if fresh[i] then enlist(KEYS[i], ARGV[9 + 2 * i]) end
 end
 local lapsed = lapse(now, 4)
 fold(2)
 return { 'granted', granted, before, lapsed }
-`);
+`,
+);
 
 /** KEYS: 1 the hold, then accounts. ARGV: 4 call, 5 amount, 6 `trim` where the hold is to shrink, then the accounts' limits. */
 export const RESIZE = script(`
@@ -179,6 +193,8 @@ if ARGV[6] == 'trim' then
   return { 'yes' }
 end
 if not less(have, want) then return { 'yes' } end
+-- room in all its accounts, or none is known
+if #KEYS - 1 < #h.accounts then return { 'no' } end
 local more = sub(want, have)
 for i = 2, #KEYS do
   local spent, held = totals(KEYS[i])
@@ -195,9 +211,11 @@ return { 'yes', h.amount }
 
 /**
  * KEYS: 1 the hold. ARGV: 4 call, 5 amount, 6 account ids as JSON, charged where the call is unknown, 7 `known` to charge no unknown
- * call, 8 the ends of the accounts' windows as JSON.
+ * call, 8 the ends of the accounts' windows as JSON, 9 what the call came to in tokens (empty: what it took stays taken).
  */
-export const SETTLE = script(`
+export const SETTLE = script(
+  RATES,
+  `
 local h = hold(ARGV[4])
 if not h and ARGV[7] == 'known' then return { 'unknown' } end
 if h and h.state == 'settled' then return { 'settled', h.charged, h.amount } end
@@ -205,12 +223,16 @@ h = h or { id = ARGV[4], state = 'lost', amount = '0', charged = '0', accounts =
 local full = overfull(h, ARGV[5])
 if full then return { 'full', full } end
 close(h, ARGV[5], 'settled')
+correct(h, false, ARGV[9])
 if h.lost then redis.call('HSET', KEYS[1], 'amount', '0', 'accounts', ARGV[6]) end
 return { 'settled', ARGV[5], h.amount }
-`);
+`,
+);
 
 /** KEYS: 1 the hold. ARGV: 4 call, 5 `spend` to make an unknown id a spent one, so that a reserve still under way cannot hold. */
-export const RELEASE = script(`
+export const RELEASE = script(
+  RATES,
+  `
 local h = hold(ARGV[4])
 if h and (h.state == 'settled' or h.state == 'released') then return { 'closed' } end
 if not h then
@@ -220,9 +242,11 @@ if not h then
   redis.call('HSET', KEYS[1], 'accounts', '[]')
 end
 close(h, '0', 'released')
+correct(h, true)
 redis.call('HSET', KEYS[1], 'amount', '0')
 return { 'released' }
-`);
+`,
+);
 
 /** KEYS: 1 the leases. ARGV: 4 call, 5 lease in ms from now. */
 export const RENEW = script(`

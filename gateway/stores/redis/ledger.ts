@@ -3,11 +3,11 @@ import { type CallId, type EpochMs, type Nano, nano } from '../../domain/scalars
 import type { Clock } from '../../ports/clock.ts';
 import type { Account, Balance, Ledger, Reservation, ReserveAnswer, SettleAnswer } from '../../ports/ledger.ts';
 import type { Allowance } from './allowance.ts';
-import { checkAmount, wholeMs } from './amounts.ts';
+import { checkAmount, checkCount, wholeMs } from './amounts.ts';
 import { answered, roomIn, settled, spent, tightest, unavailable } from './answers.ts';
 import { Unreachable } from './link.ts';
 import { Outbox } from './outbox.ts';
-import { holdAgain, release, reserveAll, settleAll } from './several-tenants.ts';
+import { holdAgain, raiseAll, release, reserveAll, settleAll, sharesOf } from './several-tenants.ts';
 import type { Held, Lapsed, TenantBook } from './tenant-book.ts';
 import type { Tenants } from './tenants.ts';
 import { Unbudgeted } from './unbudgeted.ts';
@@ -34,7 +34,7 @@ export interface LedgerEvents {
 /**
  * The shared ledger: one script and one round trip per verb, money only in Redis. A reserve that is not answered in time throws; a
  * settlement or release that is not answered is kept and delivered when Redis is back, and until then the hold stays held, so nothing
- * is overspent and nothing stays held for good. Calls without a budget ask nothing of Redis and are known to this process only.
+ * is overspent and nothing stays held for good. Calls without budget and rate ask nothing of Redis and are known to this process only.
  */
 export class RedisLedger implements Ledger {
   readonly #tenants: Tenants;
@@ -64,21 +64,22 @@ export class RedisLedger implements Ledger {
 
   async reserve(request: Reservation): Promise<ReserveAnswer> {
     this.#mustBeOpen();
-    const { id, accounts } = request;
+    const { id } = request;
     checkAmount('amount', request.amount);
     checkAmount('least', request.least);
+    for (const { account, amount } of request.rates ?? []) checkCount(account.id, amount);
     wholeMs('at', request.at);
     const before = this.#refused.get(id);
     if (before !== undefined && before !== 'never sent') return before;
     if (this.#outbox.get(id)) throw spent(id);
-    if (this.#unbudgeted.has(id) || (accounts.length === 0 && !this.#under.has(id))) return this.#unshared(request);
-    const groups = this.#tenants.grouped(accounts, (account) => account.id);
+    const shares = sharesOf(this.#tenants, request);
     const known = this.#under.get(id);
-    const books = known?.books ?? groups.map(([book]) => book);
+    if (this.#unbudgeted.has(id) || (shares.length === 0 && !known)) return this.#unshared(request, shares.length > 0);
+    const books = known?.books ?? shares.map(({ book }) => book);
     if (!known) this.#under.set(id, { books, amount: request.amount, sure: false });
     try {
       for (const book of books) await this.#tenants.enter(book);
-      const [held, swept] = await reserveAll(groups, request);
+      const [held, swept] = await reserveAll(shares, request);
       this.#swept = [...this.#swept, ...swept].slice(-REMEMBERED);
       return this.#answer(request, held, books);
     } catch (error) {
@@ -95,26 +96,19 @@ export class RedisLedger implements Ledger {
     if (own) own.held = own.held > amount ? own.held : amount;
     if (this.#unbudgeted.has(id)) return own !== undefined;
     if (this.#outbox.get(id) || this.#allowance.has(id)) return false;
-    const raised: (readonly [TenantBook, bigint])[] = [];
-    return answered(async () => {
-      for (const [book, group] of this.#tenants.grouped(accounts, (account) => account.id)) {
-        const before = await book.raise(id, amount, group);
-        if (before === undefined) {
-          for (const [other, had] of raised) await other.trim(id, had);
-          return false;
-        }
-        raised.push([book, before]);
-      }
-      const under = this.#under.get(id);
-      if (under && under.amount < amount) this.#under.set(id, { ...under, amount });
-      return raised.length > 0;
-    });
+    const groups = this.#tenants.grouped(accounts, (account) => account.id);
+    const unlimited = this.#under.get(id)?.books.map((book) => [book, []] as const);
+    const raised = await answered(() => raiseAll(accounts.length === 0 && unlimited ? unlimited : groups, id, amount));
+    const under = this.#under.get(id);
+    if (raised && under && under.amount < amount) this.#under.set(id, { ...under, amount });
+    return raised;
   }
 
   /** The first settlement is final: a second one gets its answer, whatever amount it names. */
-  async settle(id: CallId, amount: Nano, accounts: readonly Account[]): Promise<SettleAnswer> {
+  async settle(id: CallId, amount: Nano, accounts: readonly Account[], tokens?: number): Promise<SettleAnswer> {
     this.#mustBeOpen();
     checkAmount('amount', amount);
+    checkCount('tokens', tokens ?? 0);
     if (this.#unbudgeted.has(id)) return settled(this.#unbudgeted.settle(id, amount));
     const under = this.#under.get(id);
     const kept = this.#outbox.get(id);
@@ -123,7 +117,7 @@ export class RedisLedger implements Ledger {
     const books = under?.books ?? groups.map(([book]) => book);
     const deliver = async (): Promise<SettleAnswer> => {
       const where = books.length > 0 ? books : await this.#tenants.all();
-      const closed = await settleAll(where, groups, id, amount);
+      const closed = await settleAll(where, groups, id, amount, tokens);
       this.#over(id, closed?.charged ?? amount);
       return settled(closed ?? this.#unbudgeted.settle(id, amount));
     };
@@ -257,15 +251,19 @@ export class RedisLedger implements Ledger {
     // a hold whose grant was never heard may have lapsed meanwhile: it can still be given back
     if (held.is === 'closed') throw spent(id);
     this.#under.delete(id);
+    if (held.is === 'rate') return this.#remember(id, { granted: false, rate: held.rate });
     const short = tightest(held.balances);
     const room = roomIn(short);
-    const answer = { granted: false, short, left: nano(room > 0n ? room : 0n), balances: held.balances } as const;
-    this.#remember(id, answer);
-    return answer;
+    return this.#remember(id, {
+      granted: false,
+      short,
+      left: nano(room > 0n ? room : 0n),
+      balances: held.balances,
+    });
   }
 
-  #unshared({ id, amount, accounts, lapsesAt }: Reservation): ReserveAnswer {
-    if (accounts.length > 0) throw spent(id);
+  #unshared({ id, amount, lapsesAt }: Reservation, nowShared: boolean): ReserveAnswer {
+    if (nowShared) throw spent(id);
     const held = this.#unbudgeted.reserve(id, amount, wholeMs('lapsesAt', lapsesAt));
     if (held === undefined) throw spent(id);
     return { granted: true, amount: nano(held), balances: [] };
@@ -289,9 +287,10 @@ export class RedisLedger implements Ledger {
     this.#allowance.charge(id, charged);
   }
 
-  #remember(id: CallId, answer: ReserveAnswer | 'never sent'): void {
+  #remember<T extends ReserveAnswer | 'never sent'>(id: CallId, answer: T): T {
     this.#refused.set(id, answer);
     if (this.#refused.size > REMEMBERED) this.#refused.delete(this.#refused.keys().next().value as CallId);
+    return answer;
   }
 
   #mustBeOpen(): void {

@@ -10,7 +10,6 @@ import { gatewayId } from './gateway-id.ts';
 import { RedisKeys } from './keys.ts';
 import { RedisLedger } from './ledger.ts';
 import { connect, connectCluster, Link, Unreachable } from './link.ts';
-import { RedisRates } from './rates.ts';
 import { type SharedHalt, SharedHalts } from './shared-halts.ts';
 import { SharedRuns } from './shared-runs.ts';
 import { Tenants } from './tenants.ts';
@@ -42,7 +41,6 @@ export interface RedisStore {
   readonly ledger: RedisLedger;
   readonly runs: Runs;
   readonly keys: Keys;
-  readonly rates: RedisRates;
   /** Where totals differ from the hold records; only while no call is under way. */
   audit(): Promise<readonly Discrepancy[]>;
   /** False while Redis does not answer. */
@@ -78,7 +76,6 @@ export async function openRedis(url: string, options: RedisOptions): Promise<Red
       ledger,
       runs,
       keys: new RedisKeys(link, clock),
-      rates: new RedisRates(link, () => (time === 'server' ? undefined : clock.now())),
       audit: () => audit(link, tenants),
       healthy: () => link.healthy,
       asked: () => link.asked,

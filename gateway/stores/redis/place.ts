@@ -29,6 +29,11 @@ export class Place {
     return `${this.prefix}h:${id}`;
   }
 
+  /** what was taken of a rate, by the beginning of its slot */
+  rate(id: string): string {
+    return `${this.prefix}r:${id}`;
+  }
+
   /** open holds by the end of their lease */
   get leases(): string {
     return `${this.prefix}leases`;

@@ -1,18 +1,40 @@
 import { type CallId, nano } from '../../domain/scalars.ts';
 import type { Account, Balance, Reservation } from '../../ports/ledger.ts';
+import type { RateWant } from '../../ports/rates.ts';
 import { MOST } from './amounts.ts';
 import type { Closed, Held, Lapsed, TenantBook } from './tenant-book.ts';
 import type { Tenants } from './tenants.ts';
 
 type Group = readonly [TenantBook, readonly Account[]];
 
+/** What a call asks of one tenant. */
+export interface Share {
+  readonly book: TenantBook;
+  readonly accounts: readonly Account[];
+  readonly rates: readonly RateWant[];
+}
+
+/** A reservation by the tenants that its accounts and rates name, in a fixed order. */
+export function sharesOf(tenants: Tenants, { accounts, rates = [] }: Reservation): readonly Share[] {
+  const members: readonly (Account | RateWant)[] = [...accounts, ...rates];
+  return tenants
+    .grouped(members, (member) => (isRate(member) ? member.account.id : member.id))
+    .map(([book, group]) => ({
+      book,
+      accounts: group.filter((member): member is Account => !isRate(member)),
+      rates: group.filter(isRate),
+    }));
+}
+
+const isRate = (member: Account | RateWant): member is RateWant => 'account' in member;
+
 /**
- * Holds in the accounts of every tenant or in none. A script reaches one tenant only, so budgets across tenants are one reserve each,
- * in a fixed order; where a later one is refused the earlier ones are released, and where it grants less they shrink to that. A
- * process that dies in between leaves holds that lapse as charges: never too little.
+ * Holds in the accounts of every tenant and takes of their rates, or does neither anywhere. A script reaches one tenant only, so what
+ * concerns several tenants is one reserve each, in a fixed order; where a later one is refused the earlier ones are released, and where it
+ * grants less they shrink to that. A process that dies in between leaves holds that lapse as charges: never too little.
  */
 export async function reserveAll(
-  groups: readonly Group[],
+  shares: readonly Share[],
   request: Reservation,
 ): Promise<readonly [Held, readonly Lapsed[]]> {
   const { id, lapsesAt } = request;
@@ -20,14 +42,14 @@ export async function reserveAll(
   const swept: Lapsed[] = [];
   const held: (readonly [TenantBook, bigint])[] = [];
   let amount: bigint = request.amount;
-  for (const [book, accounts] of groups) {
+  for (const { book, accounts, rates } of shares) {
     const least = request.least < amount ? request.least : amount;
-    const [answer, lapsed] = await book.reserve({ id, accounts, amount, least, lapsesAt });
+    const [answer, lapsed] = await book.reserve({ id, accounts, rates, amount, least, lapsesAt });
     swept.push(...lapsed);
-    if (answer.is !== 'closed') for (const balance of answer.balances) balances.set(balance.account, balance);
+    if ('balances' in answer) for (const balance of answer.balances) balances.set(balance.account, balance);
     if (answer.is !== 'granted') {
       for (const [other] of held) await other.release(id, true);
-      return [answer.is === 'closed' ? answer : { is: 'short', balances: inOrder(request, balances) }, swept];
+      return [answer.is === 'short' ? { is: 'short', balances: inOrder(request, balances) } : answer, swept];
     }
     amount = answer.amount;
     held.push([book, amount]);
@@ -36,17 +58,32 @@ export async function reserveAll(
   return [{ is: 'granted', amount, balances: inOrder(request, balances) }, swept];
 }
 
+/** Raises the hold with every tenant or with none. False where one has no room, or none holds. */
+export async function raiseAll(groups: readonly Group[], id: CallId, amount: bigint): Promise<boolean> {
+  const raised: (readonly [TenantBook, bigint])[] = [];
+  for (const [book, group] of groups) {
+    const before = await book.raise(id, amount, group);
+    if (before === undefined) {
+      for (const [other, had] of raised) await other.trim(id, had);
+      return false;
+    }
+    raised.push([book, before]);
+  }
+  return raised.length > 0;
+}
+
 /** Settles with every tenant that holds for the call; where none knows it, charges it on the accounts given. */
 export async function settleAll(
   books: readonly TenantBook[],
   groups: readonly Group[],
   id: CallId,
   amount: bigint,
+  tokens: number | undefined,
 ): Promise<Closed | undefined> {
   const charge = new Map(groups);
   let last: Closed | undefined;
   for (const book of books) {
-    const closed = await book.settle(id, amount, charge.get(book));
+    const closed = await book.settle(id, amount, tokens, charge.get(book));
     if (closed && (!last || closed.held < last.held)) last = closed;
   }
   return last;
@@ -70,7 +107,7 @@ export async function holdAgain(
   const books: TenantBook[] = [];
   for (const [book, accounts] of tenants.grouped(recorded.accounts.map(unlimited), (account) => account.id)) {
     await tenants.enter(book);
-    const [held] = await book.reserve({ id, accounts, amount, least: 0n, lapsesAt }, true);
+    const [held] = await book.reserve({ id, accounts, rates: [], amount, least: 0n, lapsesAt }, true);
     if (held.is === 'granted') books.push(book);
   }
   return books;

@@ -2,10 +2,12 @@ import { Fault } from '../../domain/fault.ts';
 import { type CallId, type Nano, nano } from '../../domain/scalars.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Account, Balance } from '../../ports/ledger.ts';
+import type { RateShort, RateWant } from '../../ports/rates.ts';
 import { countable, wholeMs } from './amounts.ts';
 import * as lua from './ledger-scripts.ts';
 import type { Link } from './link.ts';
 import { Place } from './place.ts';
+import { isShortOfRate, rateShort, wantedText } from './rates.ts';
 import type { Script } from './script.ts';
 
 export interface BookOptions {
@@ -23,6 +25,7 @@ export type Lapsed = { readonly id: CallId; readonly amount: Nano };
 export type Held =
   | { readonly is: 'granted'; readonly amount: bigint; readonly balances: readonly Balance[] }
   | { readonly is: 'short'; readonly balances: readonly Balance[] }
+  | { readonly is: 'rate'; readonly rate: RateShort }
   | { readonly is: 'closed' };
 
 export interface Closed {
@@ -34,12 +37,13 @@ export interface Closed {
 export interface Wanted {
   readonly id: CallId;
   readonly accounts: readonly Account[];
+  readonly rates: readonly RateWant[];
   readonly amount: bigint;
   readonly least: bigint;
   readonly lapsesAt: number;
 }
 
-/** The money of one tenant: each verb is one script over keys of one slot, one question. Throws Unreachable and Faults. */
+/** The money and the rates of one tenant: each verb is one script over keys of one slot, one question. Throws Unreachable and Faults. */
 export class TenantBook {
   readonly place: Place;
   readonly #link: Link;
@@ -53,13 +57,16 @@ export class TenantBook {
 
   /** Also returns which leases the script swept on its way. `force` holds whatever the limits say. */
   async reserve(wanted: Wanted, force = false): Promise<readonly [Held, readonly Lapsed[]]> {
-    const { id, accounts, amount, least, lapsesAt } = wanted;
+    const { id, accounts, rates, amount, least, lapsesAt } = wanted;
     const unique = tightestLimits(accounts);
     const limits = unique.flatMap(({ limit, resetsAt }) => [`${countable(limit)}`, windowEnd(resetsAt)]);
     const args = [id, `${amount}`, `${least}`, this.#fromNow('lapsesAt', lapsesAt), idsOf(unique)];
     const mode = force ? 'force' : '';
     const keys = [this.place.hold(id), ...unique.map((account) => this.place.account(account.id))];
-    const reply = await this.#run(lua.RESERVE, keys, [...args, this.#options.gateway, mode, ...limits]);
+    keys.push(...rates.map(({ account }) => this.place.rate(account.id)));
+    args.push(this.#options.gateway, mode, wantedText(rates), ...limits);
+    const reply = await this.#run(lua.RESERVE, keys, args);
+    if (isShortOfRate(reply)) return [{ is: 'rate', rate: rateShort(rates, reply) }, []];
     const [is, granted, before, swept, own] = reply as [string, string, string[], string[], string[]?];
     if (is === 'closed') return [{ is }, []];
     if (is === 'full') throw full(granted);
@@ -86,11 +93,11 @@ export class TenantBook {
   }
 
   /** Undefined where the call is unknown here; `charge` names the accounts that are charged all the same. */
-  async settle(id: CallId, amount: bigint, charge?: readonly Account[]): Promise<Closed | undefined> {
+  async settle(id: CallId, amount: bigint, tokens?: number, charge?: readonly Account[]): Promise<Closed | undefined> {
     const unique = tightestLimits(charge ?? []);
     const args = [id, `${amount}`, idsOf(unique), charge === undefined ? 'known' : ''];
     const ends = JSON.stringify(unique.map(({ resetsAt }) => windowEnd(resetsAt)));
-    const reply = await this.#run(lua.SETTLE, [this.place.hold(id)], [...args, ends]);
+    const reply = await this.#run(lua.SETTLE, [this.place.hold(id)], [...args, ends, tokens ?? '']);
     const [is, charged, held] = reply as [string, string, string];
     if (is === 'full') throw full(charged);
     return is === 'unknown' ? undefined : { charged: BigInt(charged), held: BigInt(held) };

@@ -79,7 +79,7 @@ class House {
       judge: { digest: DIGEST },
       cashier: { digest: DIGEST },
       budgets: [],
-      rates: { limits: [] },
+      rates: [],
       watch: { passed: () => [] },
     } as unknown as Gateway;
   }
