@@ -6,6 +6,8 @@ export interface LossyLink {
   readonly port: number;
   /** From now on replies are swallowed; with `cut` the connection then breaks too. */
   lose(how: 'silently' | 'cut'): void;
+  /** The next reply is swallowed and its connection breaks; after that everything passes. */
+  loseNext(): void;
   /** From now on nothing goes out and nothing comes in, connections stay open. */
   partition(): void;
   /** What the connections of now have to say is held back; new connections pass. */
@@ -16,7 +18,7 @@ export interface LossyLink {
 }
 
 export async function startLossyLink(to: number): Promise<LossyLink> {
-  let mode: 'pass' | 'silently' | 'cut' | 'partition' = 'pass';
+  let mode: 'pass' | 'silently' | 'cut' | 'cut once' | 'partition' = 'pass';
   const sockets = new Set<Socket>();
   const late: (() => void)[] = [];
   const delayed = new WeakSet<Socket>();
@@ -38,7 +40,8 @@ export async function startLossyLink(to: number): Promise<LossyLink> {
     });
     far.on('data', (bytes) => {
       if (mode === 'pass' && !delayed.has(far)) near.write(bytes);
-      if (mode === 'cut') near.destroy();
+      if (mode === 'cut' || mode === 'cut once') near.destroy();
+      if (mode === 'cut once') mode = 'pass';
     });
   }).listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -46,6 +49,9 @@ export async function startLossyLink(to: number): Promise<LossyLink> {
     port: (server.address() as { port: number }).port,
     lose: (how) => {
       mode = how;
+    },
+    loseNext: () => {
+      mode = 'cut once';
     },
     partition: () => {
       mode = 'partition';
