@@ -3,6 +3,7 @@ import type { z } from 'zod';
 import { nearest } from '../domain/nearest.ts';
 import { type Path, type Problem, problemText, readSource, type Source } from '../domain/source.ts';
 import { nameProblems } from '../pipeline/trust/federated-names.ts';
+import { plainPatternProblem } from '../policy/name-pattern.ts';
 import { federatedServers } from './federated-servers.ts';
 import { isLoopback } from './loopback.ts';
 import { type Config, configSchema } from './schema.ts';
@@ -153,6 +154,10 @@ function contradictions(source: Source, config: Config): Problem[] {
           { key: true },
         ),
       );
+  }
+  for (const [i, { match }] of config.budgets.entries()) {
+    const plain = match === undefined ? undefined : plainPatternProblem(source, ['budgets', i, 'match']);
+    if (plain) problems.push(plain);
   }
   for (const { path, message } of config.mcp ? nameProblems(federatedServers(config.mcp)) : [])
     problems.push(source.problem(['mcp', 'servers', ...path], message));

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { SCOPES, WINDOWS } from '../domain/budget.ts';
 import { usdToNano } from '../domain/money.ts';
 import { nano } from '../domain/scalars.ts';
+import { NAME_PATTERN, NAME_PATTERN_ADVICE } from '../policy/name-pattern.ts';
 import { mcpSchema } from './mcp-schema.ts';
 
 /** US dollars: a number or a decimal string, more than zero, at most nine decimals. */
@@ -70,7 +71,7 @@ const budget = z
     limit_usd: usd.optional(),
     limit_requests: most.optional(),
     limit_tokens: most.optional(),
-    match: z.string().min(1).optional(),
+    match: z.string().min(1).regex(NAME_PATTERN, `a \`match\` ${NAME_PATTERN_ADVICE}`).optional(),
   })
   .superRefine((limit, ctx) => {
     const set = [limit.limit_usd, limit.limit_requests, limit.limit_tokens].filter((value) => value !== undefined);

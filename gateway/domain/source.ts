@@ -54,8 +54,8 @@ export interface Source {
   readonly problems: readonly Problem[];
   /** A problem at the value a path leads to, or as `where` says; at the nearest parent where the path leads nowhere. */
   problem(path: Path, message: string, where?: Where): Problem;
-  /** The characters that stand at a path, as written. */
-  written(path: Path): string | undefined;
+  /** The characters that stand at a path, as written; with `key` those of the member's name. */
+  written(path: Path, where?: { readonly key?: boolean }): string | undefined;
 }
 
 const MAX_TEXT = 8 * 1_048_576;
@@ -93,8 +93,8 @@ export function readSource(file: string, text: string, language?: string): Sourc
         ? at(scalarOffsets(text, node as Scalar<string>)(inside), message)
         : at(root.offsetAt(path, key), message);
     },
-    written(path) {
-      const range = root.nodeAt(path)?.range;
+    written(path, { key = false } = {}) {
+      const range = (key ? root.keyAt(path) : root.nodeAt(path))?.range;
       return range ? text.slice(range[0], range[1]) : undefined;
     },
   };
@@ -128,8 +128,11 @@ function leftOut(
   const found: Problem[] = [];
   visit(doc, {
     Node: (_, node) => {
-      if (language !== undefined && (isAlias(node) || (node as Node & { anchor?: string }).anchor))
-        found.push(at(node.range?.[0] ?? 0, `anchors and aliases are not part of ${language}; write the value out`));
+      if (language === undefined || !(isAlias(node) || (node as Node & { anchor?: string }).anchor)) return;
+      const quotes = isAlias(node) ? ', or in quotes where it is a text that begins with `*`' : '';
+      found.push(
+        at(node.range?.[0] ?? 0, `anchors and aliases are not part of ${language}; write the value out${quotes}`),
+      );
     },
     Pair: (_, pair) => {
       if (isCollection(pair.key)) found.push(at(pair.key.range?.[0] ?? 0, 'the name of a member must be a text'));
@@ -148,6 +151,11 @@ class Tree {
 
   nodeAt(path: Path): Node | null | undefined {
     return path.reduce<Node | null | undefined>((node, step) => this.#child(node, step), this.#doc.contents);
+  }
+
+  /** The name of the member a path leads to. */
+  keyAt(path: Path): Node | undefined {
+    return this.#pair(this.nodeAt(path.slice(0, -1)), path.at(-1) ?? '')?.key;
   }
 
   offsetAt(path: Path, key: boolean): number {

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { POINTS } from '../domain/action.ts';
 import { pointerTokens } from '../domain/pointer.ts';
 import { DECISIONS } from '../domain/verdict.ts';
+import { NAME_PATTERN, NAME_PATTERN_ADVICE } from './name-pattern.ts';
 import { DESTINATION_KINDS, EFFECTS, SECRECIES, TRUSTS } from './tool-catalogue.ts';
 
 /** The one version of the language this gate reads. */
@@ -9,9 +10,16 @@ const POLICY_VERSION = 'tollgate/v1';
 
 const text = z.string().min(1, 'must not be empty').max(2000, 'must not be longer than 2000 characters');
 const oneOrMore = <T extends z.ZodType>(item: T) => z.union([item, z.array(item).min(1, 'must name at least one')]);
-const selector = oneOrMore(
-  z.string().min(1, 'must not be empty').max(256, 'must not be longer than 256 characters'),
-).optional();
+
+/** Names, or patterns of names: of tools, models, agents and the like, or of kinds of findings. */
+const names = oneOrMore(
+  z
+    .string()
+    .min(1, 'must not be empty')
+    .max(256, 'must not be longer than 256 characters')
+    .regex(NAME_PATTERN, NAME_PATTERN_ADVICE),
+);
+const selector = names.optional();
 
 const pointer = z.string().refine(isPointer, 'must be a JSON Pointer such as `/limit` or `/items/*/price`');
 
@@ -44,17 +52,17 @@ export const TRANSFORMS = {
   set: z.strictObject({ set: inside, to: z.json() }),
   remove: z.strictObject({ remove: inside }),
   redact: z.strictObject({
-    redact: oneOrMore(text),
+    redact: names,
     as: z.enum(['token', 'mask', 'hash', 'drop']).default('token'),
     keep: keep.optional(),
   }),
-  rehydrate: z.strictObject({ rehydrate: oneOrMore(text), in: pointer.optional() }),
+  rehydrate: z.strictObject({ rehydrate: names, in: pointer.optional() }),
   cap: z.strictObject({ cap: z.literal('output_tokens'), to: z.union([whole, z.literal('affordable')]) }),
   replace: z.strictObject({ replace: text, with: z.string().max(2000), in: pointer.optional() }),
   truncate: z.strictObject({ truncate: pointer, to: whole }),
   allow_only: z.strictObject({ allow_only: pointer, of: z.array(z.union([z.string(), z.number(), z.boolean()])) }),
   prepend: z.strictObject({ prepend: text, in: pointer.optional() }),
-  hide: z.strictObject({ hide: oneOrMore(text) }),
+  hide: z.strictObject({ hide: names }),
 } as const;
 export type TransformName = keyof typeof TRANSFORMS;
 
@@ -111,7 +119,7 @@ export const RULE = z.strictObject({
   tiers: selector,
   when: z.union([z.string(), z.boolean()]).optional(),
   unless: z.union([z.string(), z.boolean()]).optional(),
-  detect: oneOrMore(text).optional(),
+  detect: selector,
   verdict: z.enum(DECISIONS),
   transform: z.array(transform).min(1, 'must hold at least one transform').optional(),
   reason: z
@@ -161,7 +169,7 @@ export const BUNDLE = z.strictObject({
   parent: name('a bundle name').optional(),
   extends: oneOrMore(base).optional(),
   tenants: selector,
-  tools: z.record(z.string(), toolFacts).optional(),
+  tools: z.record(z.string().regex(NAME_PATTERN, NAME_PATTERN_ADVICE), toolFacts).optional(),
   lists: z
     .record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'must be a name that conditions can write'), z.array(scalar))
     .optional(),

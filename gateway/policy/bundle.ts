@@ -1,6 +1,7 @@
 import { type Problem, readSource, type Source, type SourceFile } from '../domain/source.ts';
 import { BUNDLE, type BundleText, knownFields, type RuleText } from './bundle-schema.ts';
 import { type Glob, parseGlob } from './glob.ts';
+import { plainPatterns } from './plain-patterns.ts';
 import { schemaProblems } from './schema-problems.ts';
 import { type ToolFacts, UNDESCRIBED } from './tool-catalogue.ts';
 
@@ -56,6 +57,7 @@ function readBundle(source: SourceFile, problems: Problem[]): Bundle | undefined
     return undefined;
   }
   const { data } = parsed;
+  problems.push(...plainPatterns(file, data));
   if (data.tenants !== undefined && data.parent === undefined)
     problems.push(
       file.problem(

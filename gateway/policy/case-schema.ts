@@ -107,6 +107,8 @@ const EXPECT = z.strictObject({
 
 const CASE = z.strictObject({
   name: z.string().min(1),
+  /** the case once for each of these texts, or for each character of one text: it replaces `<each>` in all values */
+  each: z.union([strings.min(1, 'must name at least one'), z.string().min(1, 'must not be empty')]).optional(),
   at: z.enum(POINTS),
   plane: z.enum(['llm', 'mcp', 'hook']).default('llm'),
   tool: tool.optional(),

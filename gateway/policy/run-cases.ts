@@ -6,6 +6,7 @@ import type { Verdict } from '../domain/verdict.ts';
 import { applyEdits } from './apply-edits.ts';
 import { CASES, type CaseText, knownCaseFields } from './case-schema.ts';
 import { caseSnapshot, type Scan } from './case-snapshot.ts';
+import { eachCase } from './each-case.ts';
 import type { Judge } from './judge.ts';
 import { schemaProblems } from './schema-problems.ts';
 
@@ -27,44 +28,70 @@ export interface CaseReport {
   readonly covered: readonly string[];
 }
 
-/** Judges every case of a `cases.yaml`. `scan` lets the gate's own detectors look at the targets; stated findings count as well. */
-export function runCases(judge: Judge, source: SourceFile, scan?: Scan): CaseReport {
-  const file = readSource(source.path, source.text, 'the policy language');
-  const fail = (problems: readonly Problem[]): CaseReport => ({ problems, results: [], covered: [] });
-  if (file.problems.length > 0) return fail(file.problems);
-  const parsed = CASES.safeParse(file.value ?? {});
-  if (!parsed.success) return fail(schemaProblems(file, parsed.error.issues, knownCaseFields));
-  const bundle = parsed.data.bundle ?? source.path.split(/[\\/]/).at(-2) ?? '';
-  const problems: Problem[] = [];
-  const results: CaseResult[] = [];
-  for (const [i, c] of parsed.data.cases.entries()) {
-    const result = runCase(judge, c, i, bundle, file, scan, problems);
-    if (result) results.push(result);
-  }
-  const covered = [...new Set(results.flatMap((r) => r.verdict.hits.map((h) => h.rule)))].sort();
-  return problems.length > 0 ? fail(problems) : { problems, results, covered };
+/** One example of a `cases.yaml`, ready to be judged. */
+export interface ReadyCase {
+  readonly name: string;
+  readonly file: string;
+  readonly line: number;
+  readonly snapshot: Snapshot;
+  /** What differs from the expectation in a verdict; none: the case holds. */
+  failures(verdict: Verdict): readonly string[];
 }
 
-function runCase(
-  judge: Judge,
-  c: CaseText,
+/**
+ * Reads a `cases.yaml`. Never throws: whatever is wrong is a problem with a place, and then there is no case. `scan` lets the gate's
+ * own detectors look at the targets; stated findings count as well.
+ */
+export function readCases(
+  source: SourceFile,
+  scan?: Scan,
+): { readonly problems: readonly Problem[]; readonly cases: readonly ReadyCase[] } {
+  const file = readSource(source.path, source.text, 'the policy language');
+  if (file.problems.length > 0) return { problems: file.problems, cases: [] };
+  const parsed = CASES.safeParse(file.value ?? {});
+  if (!parsed.success) return { problems: schemaProblems(file, parsed.error.issues, knownCaseFields), cases: [] };
+  const bundle = parsed.data.bundle ?? source.path.split(/[\\/]/).at(-2) ?? '';
+  const problems: Problem[] = [];
+  const cases = parsed.data.cases.flatMap((entry, i) => readyCases(entry, i, bundle, file, scan, problems));
+  return { problems, cases: problems.length > 0 ? [] : cases };
+}
+
+function readyCases(
+  entry: CaseText,
   index: number,
   bundle: string,
   file: Source,
   scan: Scan | undefined,
   problems: Problem[],
-): CaseResult | undefined {
-  let snapshot: Snapshot;
-  try {
-    snapshot = caseSnapshot(c, scan);
-  } catch (error) {
-    if (!(error instanceof RangeError)) throw error;
-    problems.push(file.problem(['cases', index, 'findings'], error.message));
-    return undefined;
-  }
-  const verdict = judge.evaluate(snapshot);
-  const { line } = file.problem(['cases', index], '');
-  return { name: c.name, file: file.file, line, failures: differences(c.expect, verdict, snapshot, bundle), verdict };
+): ReadyCase[] {
+  const path = ['cases', index];
+  const tried = <T>(field: string, make: () => T): T | undefined => {
+    try {
+      return make();
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error;
+      problems.push(file.problem([...path, field], error.message));
+      return undefined;
+    }
+  };
+  const { line } = file.problem(path, '');
+  return (tried('name', () => eachCase(entry)) ?? []).flatMap((c) => {
+    const snapshot = tried('findings', () => caseSnapshot(c, scan));
+    const failures = (verdict: Verdict): readonly string[] =>
+      snapshot ? differences(c.expect, verdict, snapshot, bundle) : [];
+    return snapshot ? [{ name: c.name, file: file.file, line, snapshot, failures }] : [];
+  });
+}
+
+/** Judges every case of a `cases.yaml`. `scan` as for `readCases`. */
+export function runCases(judge: Judge, source: SourceFile, scan?: Scan): CaseReport {
+  const { problems, cases } = readCases(source, scan);
+  const results = cases.map(({ name, file, line, snapshot, failures }): CaseResult => {
+    const verdict = judge.evaluate(snapshot);
+    return { name, file, line, failures: failures(verdict), verdict };
+  });
+  const covered = [...new Set(results.flatMap((r) => r.verdict.hits.map((h) => h.rule)))].sort();
+  return { problems, results, covered };
 }
 
 function differences(expect: CaseText['expect'], verdict: Verdict, snapshot: Snapshot, bundle: string): string[] {

@@ -27,7 +27,7 @@ rules:
   - { id: no-mail, at: [post_model_call], detect: pii.email, verdict: transform, transform: [{ redact: pii.email }] }
   - id: no-people
     at: [input, post_tool_call, pre_model_call, output]
-    models: gpt-4o*
+    models: "gpt-4o*"
     detect: pres.person
     verdict: transform
     transform: [{ redact: pres.person, as: token }]

@@ -70,6 +70,16 @@ budgets:
     ],
     ['a scope that is none', `${OK}budgets:\n  - { scope: team, limit_usd: 1 }\n`, ['4:14 ']],
     [
+      'a pattern without quotes',
+      `${OK}budgets:\n  - { scope: model, match: gpt-5*, limit_usd: 1 }\n`,
+      ['4:33 `gpt-5*` holds a `*` or `?`; put it in quotes if you mean a pattern, else correct the name'],
+    ],
+    [
+      'a wildcard inside a word',
+      `${OK}budgets:\n  - { scope: model, match: "gp*t", limit_usd: 1 }\n`,
+      ['4:28 a `match` may have `*` and `?` only at an end or beside a separator such as `_` or `-`'],
+    ],
+    [
       'an unset variable',
       'upstreams:\n  openai: { base_url: "https://x.test", dialects: [a], credential: { bearer: "${NOPE}" } }\n',
       ['2:78 environment variable `NOPE` is not set; set it or take `${NOPE}` out'],

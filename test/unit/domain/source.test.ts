@@ -23,6 +23,9 @@ describe('a source', () => {
       '[p, q]',
       undefined,
     ]);
+    const quoted = readSource('b.yaml', 'x: { "y*": \'z\', w: 1 }\n');
+    const names = [['x', 'y*'], ['x', 'w'], ['x'], ['v']].map((path) => quoted.written(path, { key: true }));
+    expect([quoted.written(['x', 'y*']), ...names]).toEqual(["'z'", '"y*"', 'w', 'x', undefined]);
   });
 
   it('follows aliases, unless the language has none', () => {
@@ -32,7 +35,7 @@ describe('a source', () => {
     expect(at(free.problem(['z', 'y'], ''))).toBe('1:12');
     expect(readSource('f', text, 'our language').problems.map((p) => `${at(p)} ${p.message}`)).toEqual([
       '1:7 anchors and aliases are not part of our language; write the value out',
-      '2:4 anchors and aliases are not part of our language; write the value out',
+      '2:4 anchors and aliases are not part of our language; write the value out, or in quotes where it is a text that begins with `*`',
     ]);
   });
 

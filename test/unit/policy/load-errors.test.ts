@@ -1,9 +1,17 @@
 import { describe, expect, it } from 'vitest';
 import { compilePolicy } from '../../../gateway/policy/compile-policy.ts';
 import { PolicyFault } from '../../../gateway/policy/policy-fault.ts';
-import { judge, mistakes, rule, sha256 } from './_judging.ts';
+import { DETECTORS, judge, mistakes, rule, sha256 } from './_judging.ts';
 
 const HEAD = 'policy: tollgate/v1\nname: t\ndefault: allow\n';
+const mistakesOrNone = (text: string): string[] => {
+  try {
+    compilePolicy([{ path: 'p/policy.yaml', text }], sha256, DETECTORS);
+    return [];
+  } catch {
+    return mistakes(text);
+  }
+};
 const one = (fields: string): string => `${HEAD}rules:\n  - id: r\n    at: pre_tool_call\n    verdict: deny\n${fields}`;
 
 describe('a file that is no policy', () => {
@@ -74,6 +82,54 @@ describe('a file that is no policy', () => {
   });
 });
 
+describe('a pattern of names', () => {
+  const shape = (pattern: string): boolean => {
+    const found = mistakesOrNone(one(`    tools: ${JSON.stringify(pattern)}\n`));
+    expect(found.every((m) => m.startsWith('8:12 `tools` may have'))).toBe(true);
+    return found.length === 0;
+  };
+
+  it.each([
+    '*',
+    '?',
+    '*__bash',
+    'mcp__*',
+    '*write*',
+    '*__delete_*',
+    'gpt-4o*',
+    'claude-*-20250514',
+    'us.anthropic.*',
+    'gpt-??',
+    'a?',
+    '*@example.com',
+    'anna+*@example.com',
+    'срв__*',
+    'a_*_b*',
+  ])('`%s` loads', (pattern) => expect(shape(pattern)).toBe(true));
+
+  it.each(['b*sh', 'b?sh', 'b??sh', '**', '*?', '?*', '__**', '_*_?*', 'ba*_h*x', 'с*рв', '4*5', 'gpt-4?5'])(
+    '`%s` does not',
+    (pattern) => expect(shape(pattern)).toBe(false),
+  );
+
+  it('has quotes wherever names are selected', () => {
+    const plain = (text: string): string[] => mistakesOrNone(HEAD + text).map((m) => m.slice(0, m.indexOf(' ')));
+    for (const field of ['tools', 'models', 'providers', 'servers', 'agents', 'humans', 'tenants', 'groups', 'tiers']) {
+      const rules = (value: string): string =>
+        `rules:\n  - { id: r, at: pre_tool_call, verdict: deny, ${field}: ${value} }\n`;
+      expect(plain(rules('a-*')).length).toBe(1);
+      expect(plain(rules('[a, b?, c-*]')).length).toBe(2);
+      expect(plain(rules('[a, "b?", \'c-*\']'))).toEqual([]);
+    }
+    const hide = 'rules: [{ id: r, at: pre_model_call, verdict: transform, transform: [{ hide: [a, fs__*] }] }]\n';
+    expect(plain(hide)).toEqual(['4:86']);
+    expect(plain('tools: { send_*: { effect: read } }\n')).toEqual(['4:10']);
+    expect(plain('tools: { "send_*": { effect: read }, "se*nd": {} }\n')).toEqual(['4:38']);
+    expect(plain('parent: p\ntenants: a*\n')).toContain('5:11');
+    expect(plain('rules: [{ id: r, at: output, verdict: warn, detect: secret.* }]\n')).toEqual([]);
+  });
+});
+
 describe('a rule that does not fit', () => {
   it.each([
     ['a misspelt field', '    wen: true\n', '8:5 unknown field `wen`; did you mean `when`?'],
@@ -86,6 +142,31 @@ describe('a rule that does not fit', () => {
     ['a tool that is a number', '    tools: 3\n', '8:12 `tools` must be text or a list, not the number `3`'],
     ['a tool in a list that is a number', '    tools: [a, 3]\n', '8:16 `tools` must be text, not the number `3`'],
     ['no tool', '    tools: []\n', '8:12 `tools` must name at least one'],
+    [
+      'a pattern without quotes',
+      '    tools: mcp__*\n',
+      '8:17 `mcp__*` holds a `*` or `?`; put it in quotes if you mean a pattern, else correct the name',
+    ],
+    [
+      'a wildcard that slipped into a name of a list',
+      '    agents: [coder, "re*", review?er]\n',
+      '8:28 `agents` may have `*` and `?` only at an end or beside a separator such as `_` or `-`: not between two letters or digits, and no `*` beside another `*` or `?`; write one pattern for each form the name has',
+    ],
+    [
+      'a pattern without quotes in a list',
+      '    groups: [dev, ops-?]\n',
+      '8:23 `ops-?` holds a `*` or `?`; put it in quotes if you mean a pattern, else correct the name',
+    ],
+    [
+      'a pattern that begins with a star, without quotes',
+      '    tools: [bash, *__exec]\n',
+      '8:19 anchors and aliases are not part of the policy language; write the value out, or in quotes where it is a text that begins with `*`',
+    ],
+    [
+      'a pattern of kinds that ends a word early',
+      '    detect: secret**\n',
+      '8:13 `detect` may have `*` and `?` only at an end or beside a separator such as `_` or `-`: not between two letters or digits, and no `*` beside another `*` or `?`; write one pattern for each form the name has',
+    ],
     [
       'a reason of the gate',
       '    reason: "runtime_error:internal"\n',
