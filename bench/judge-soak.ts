@@ -24,6 +24,13 @@ export interface Soak {
   readonly pauses_above_5_ms: number;
   /** those of them in a stretch of work that had more than 5 ms of processor time: the collector's own */
   readonly own_pauses_above_5_ms: number;
+  /** the pauses above 5 ms one by one, in seconds from the start */
+  readonly long: readonly {
+    readonly at_s: number;
+    readonly kind: string;
+    readonly ms: number;
+    readonly own: boolean;
+  }[];
   readonly heap_mb: number;
 }
 
@@ -42,8 +49,7 @@ export async function soak(minutes: number): Promise<Soak> {
   const decisions = new Set(CALLS.map((call) => judge.evaluate(call).decision));
   if (decisions.size !== 4) throw new Error(`the calls must meet every kind of verdict, but met ${[...decisions]}`);
   const gc: Record<string, { pauses: number; longest_ms: number }> = {};
-  let above = 0;
-  let own = 0;
+  const long: { at_s: number; kind: string; ms: number; own: boolean }[] = [];
   const heavy: { readonly from: number; readonly to: number }[] = [];
   const observer = new PerformanceObserver((list) => {
     for (const entry of list.getEntries()) {
@@ -53,13 +59,13 @@ export async function soak(minutes: number): Promise<Soak> {
       const seen = gc[kind] ?? { pauses: 0, longest_ms: 0 };
       gc[kind] = { pauses: seen.pauses + 1, longest_ms: Math.max(seen.longest_ms, Number(duration.toFixed(2))) };
       if (duration <= LIMIT_MS) continue;
-      above += 1;
-      if (heavy.some(({ from, to }) => from < entry.startTime + duration && entry.startTime < to)) own += 1;
+      const own = heavy.some(({ from, to }) => from < entry.startTime + duration && entry.startTime < to);
+      long.push({ at_s: Math.round((entry.startTime - start) / 1000), kind, ms: Number(duration.toFixed(2)), own });
     }
   });
   for (let i = 0; i < 40_000; i += 1) judge.evaluate({ ...(CALLS[i % CALLS.length] as Snapshot) });
-  observer.observe({ entryTypes: ['gc'] });
   const start = performance.now();
+  observer.observe({ entryTypes: ['gc'] });
   const end = start + minutes * 60_000;
   let evaluations = 0;
   while (performance.now() < end) {
@@ -77,5 +83,6 @@ export async function soak(minutes: number): Promise<Soak> {
   observer.disconnect();
   const heap_mb = Math.round(process.memoryUsage().heapUsed / 2 ** 20);
   const per_s = Math.round(evaluations / seconds);
-  return { minutes, evaluations, per_s, gc, pauses_above_5_ms: above, own_pauses_above_5_ms: own, heap_mb };
+  const own_pauses_above_5_ms = long.filter(({ own }) => own).length;
+  return { minutes, evaluations, per_s, gc, pauses_above_5_ms: long.length, own_pauses_above_5_ms, long, heap_mb };
 }
