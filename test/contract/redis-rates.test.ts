@@ -55,7 +55,7 @@ const both = (requests = 10, tokens = 100): readonly RateWant[] => [
 
 /** What is counted, straight from Redis. */
 async function counted(unit: RateAccount['unit'], tenant = 't'): Promise<number> {
-  const slots = await admin.hvals(`tollgate:{t.${tenant}}:r:tenant:${tenant}:day:${unit}`);
+  const slots = await admin.hvals(`tollgate:{t.${tenant}}:rate:tenant:${tenant}:day:${unit}`);
   return slots.reduce((sum, amount) => sum + Number(amount), 0);
 }
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
@@ -115,7 +115,7 @@ describe('what is kept', () => {
     await store.ledger.release(two);
     for (const id of [one, two])
       expect(await admin.hmget(`tollgate:{t.t}:h:${id}`, 'rates', 'at')).toEqual([null, null]);
-    const rates = await admin.keys('tollgate:{t.t}:r:*');
+    const rates = await admin.keys('tollgate:{t.t}:rate:*');
     expect(rates).toHaveLength(2);
     for (const key of rates) expect(await admin.ttl(key)).toBeGreaterThan(86_400);
   });

@@ -31,7 +31,12 @@ export class Place {
 
   /** what was taken of a rate, by the beginning of its slot */
   rate(id: string): string {
-    return `${this.prefix}r:${id}`;
+    return `${this.prefix}rate:${id}`;
+  }
+
+  /** gateways that lease something of the account, by when Redis forgets it */
+  lessees(account: string): string {
+    return `${this.prefix}lessees:${account}`;
   }
 
   /** open holds by the end of their lease */

@@ -9,7 +9,7 @@ import type { RateShort, RateWant } from '../../ports/rates.ts';
 export const RATES = `
 local SLOTS = 60
 local function slotAt(at, window) return math.floor(at / (window / SLOTS)) * (window / SLOTS) end
-local function rateKey(want) return P .. 'r:' .. want[1] end
+local function rateKey(want) return P .. 'rate:' .. want[1] end
 
 -- how long until the slots that have to leave have left, oldest first
 local function waitFor(missing, slots, window)
