@@ -1,9 +1,9 @@
 import { dirname, resolve } from 'node:path';
 import type { z } from 'zod';
+import { plainPatternProblem } from '../domain/name-pattern.ts';
 import { nearest } from '../domain/nearest.ts';
 import { type Path, type Problem, problemText, readSource, type Source } from '../domain/source.ts';
 import { nameProblems } from '../pipeline/trust/federated-names.ts';
-import { plainPatternProblem } from '../policy/name-pattern.ts';
 import { federatedServers } from './federated-servers.ts';
 import { isLoopback } from './loopback.ts';
 import { type Config, configSchema } from './schema.ts';

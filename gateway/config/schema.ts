@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import { SCOPES, WINDOWS } from '../domain/budget.ts';
 import { usdToNano } from '../domain/money.ts';
+import { NAME_PATTERN, NAME_PATTERN_ADVICE } from '../domain/name-pattern.ts';
 import { nano } from '../domain/scalars.ts';
-import { NAME_PATTERN, NAME_PATTERN_ADVICE } from '../policy/name-pattern.ts';
 import { mcpSchema } from './mcp-schema.ts';
 
 /** US dollars: a number or a decimal string, more than zero, at most nine decimals. */

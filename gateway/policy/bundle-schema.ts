@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import { POINTS } from '../domain/action.ts';
+import { NAME_PATTERN, NAME_PATTERN_ADVICE } from '../domain/name-pattern.ts';
 import { pointerTokens } from '../domain/pointer.ts';
 import { DECISIONS } from '../domain/verdict.ts';
-import { NAME_PATTERN, NAME_PATTERN_ADVICE } from './name-pattern.ts';
 import { DESTINATION_KINDS, EFFECTS, SECRECIES, TRUSTS } from './tool-catalogue.ts';
 
 /** The one version of the language this gate reads. */

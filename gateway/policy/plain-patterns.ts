@@ -1,6 +1,6 @@
+import { isNamePattern, plainPatternProblem } from '../domain/name-pattern.ts';
 import type { Path, Problem, Source } from '../domain/source.ts';
 import type { BundleText } from './bundle-schema.ts';
-import { isNamePattern, plainPatternProblem } from './name-pattern.ts';
 import { SELECTORS } from './selectors.ts';
 
 const FIELDS = [...SELECTORS.map(([field]) => field), 'groups'] as const;

@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { POINTS } from '../../../gateway/domain/action.ts';
+import { NAME_PATTERN } from '../../../gateway/domain/name-pattern.ts';
 import { globMatches, parseGlob } from '../../../gateway/policy/glob.ts';
 import { compilePattern, requiredText } from '../../../gateway/policy/linear-pattern.ts';
-import { NAME_PATTERN } from '../../../gateway/policy/name-pattern.ts';
 import { judge, rule, snapshot } from './_judging.ts';
 
 const hits = (fields: string, change: Parameters<typeof snapshot>[0] = {}): boolean =>

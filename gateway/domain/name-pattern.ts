@@ -1,4 +1,4 @@
-import type { Path, Problem, Source } from '../domain/source.ts';
+import type { Path, Problem, Source } from './source.ts';
 
 /**
  * What a pattern of names may look like (ADR 40): `*` and `?` stand at an end or beside a separator, which is anything but a
