@@ -3,9 +3,11 @@
  * gateway does it writes the record first: a `begin` line before anything is carried, a `seal` line after it was settled.
  */
 import { appendFileSync } from 'node:fs';
+import type { RateUnit } from '../../../gateway/domain/budget.ts';
 import { Fault } from '../../../gateway/domain/fault.ts';
 import { type CallId, epochMs, nano } from '../../../gateway/domain/scalars.ts';
 import type { Account } from '../../../gateway/ports/ledger.ts';
+import type { RateAccount } from '../../../gateway/ports/rates.ts';
 import { openEmbedded } from '../../../gateway/stores/embedded/open-embedded.ts';
 
 const [path, record, most = 'Infinity'] = process.argv.slice(2) as [string, string, string?];
@@ -22,6 +24,15 @@ const account = (id: string): Account => ({
   resetsAt: undefined,
 });
 
+/** A call takes as many tokens of it as it holds nano-dollars, and comes to as many as it costs. */
+const rate = (unit: RateUnit): RateAccount => ({
+  id: `day:${unit}`,
+  scope: 'tenant',
+  window: 'day',
+  unit,
+  limit: 1e12,
+});
+
 let made = 0;
 async function work(): Promise<void> {
   while (made < Number(most)) {
@@ -31,12 +42,16 @@ async function work(): Promise<void> {
     const accounts = [account('tenant'), account(`run-${n % 5}`)];
     const at = clock.now();
     const amount = nano(BigInt(1_000 + (n % 7)));
-    await store.ledger.reserve({ id, at, accounts, amount, least: amount, lapsesAt: epochMs(at + 60_000) });
+    const rates = [
+      { account: rate('requests'), amount: 1 },
+      { account: rate('tokens'), amount: Number(amount) },
+    ];
+    await store.ledger.reserve({ id, at, accounts, rates, amount, least: amount, lapsesAt: epochMs(at + 60_000) });
     await turn();
     write({ kind: 'begin', id, at, amount: String(amount), accounts: accounts.map((a) => a.id) });
     await turn();
     const cost = nano(BigInt(300 + (n % 11)));
-    await store.ledger.settle(id, cost, accounts);
+    await store.ledger.settle(id, cost, accounts, Number(cost));
     await turn();
     write({ kind: 'seal', id, at, amount: String(cost) });
     if (n % 50 === 0) console.log(n);
