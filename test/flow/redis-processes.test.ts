@@ -15,6 +15,7 @@ const ACCOUNTS = [
   account('tenant:acme:total:0', 60_000n),
   ...[0, 1, 2, 3].map((run) => account(`run:acme/k1/${run}:total:0`, 20_000n)),
 ];
+const RATES = { requests: 500, tokens: 70_000 };
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 let redis: TestRedis;
@@ -54,8 +55,17 @@ async function start(folder: string, seed: number, calls: number): Promise<Worke
   return { child, folder, gone };
 }
 
-/** Watches every total until told to stop. Returns how often it looked and where a limit was passed. */
+/** What is counted of each rate, straight from Redis. */
+async function counted(admin: Redis): Promise<{ requests: number; tokens: number }> {
+  const sum = async (unit: string): Promise<number> =>
+    (await admin.hvals(`tollgate:{t.acme}:rate:tenant:acme:day:${unit}`)).reduce((all, n) => all + Number(n), 0);
+  return { requests: await sum('requests'), tokens: await sum('tokens') };
+}
+
+/** Watches every total and rate until told to stop. Returns how often it looked and where a limit was passed. */
 function watch(store: RedisStore): { stop(): Promise<{ looks: number; passed: string[] }> } {
+  const admin = new Redis(redis.url);
+  admin.on('error', () => undefined);
   let on = true;
   let looks = 0;
   const passed: string[] = [];
@@ -66,6 +76,9 @@ function watch(store: RedisStore): { stop(): Promise<{ looks: number; passed: st
       for (const { account: where, spent, held } of balances) {
         if (spent + held > where.limit || spent < 0n || held < 0n) passed.push(`${where.id}: ${spent} + ${held}`);
       }
+      const { requests, tokens } = await counted(admin).catch(() => ({ requests: 0, tokens: 0 }));
+      if (requests > RATES.requests || tokens > RATES.tokens || requests < 0 || tokens < 0)
+        passed.push(`${requests} requests, ${tokens} tokens`);
       await pause(1);
     }
   })();
@@ -73,14 +86,16 @@ function watch(store: RedisStore): { stop(): Promise<{ looks: number; passed: st
     async stop() {
       on = false;
       await watching;
+      admin.disconnect();
       return { looks, passed };
     },
   };
 }
 
-/** What the records say was charged. */
-function receipts(folders: readonly string[]): bigint {
+/** What the records say was charged, and for how many calls. */
+function receipts(folders: readonly string[]): { readonly charged: bigint; readonly calls: number } {
   let sum = 0n;
+  let calls = 0;
   for (const folder of folders) {
     const file = join(folder, 'record');
     const sealed = new Map<string, bigint>();
@@ -89,8 +104,9 @@ function receipts(folders: readonly string[]): bigint {
       if (kind === 'seal') sealed.set(id as string, BigInt(amount as string));
     }
     for (const charged of sealed.values()) sum += charged;
+    calls += sealed.size;
   }
-  return sum;
+  return { charged: sum, calls };
 }
 
 describe('three processes and one redis', () => {
@@ -145,10 +161,18 @@ describe('three processes and one redis', () => {
       expect(await store.audit()).toEqual([]);
       const [tenant, ...runs] = await store.ledger.balances(ACCOUNTS);
       expect(tenant?.held).toBe(0n);
-      expect(tenant?.spent).toBe(receipts(folders));
+      const sealed = receipts(folders);
+      expect(tenant?.spent).toBe(sealed.charged);
+      const counter = new Redis(redis.url);
+      const rates = await counted(counter);
+      counter.disconnect();
+      // every call that was carried took one request; a call that nobody knows the end of counts at its most
+      expect(rates.requests).toBe(sealed.calls);
+      expect(rates.tokens).toBeGreaterThanOrEqual(Number(sealed.charged));
       expect(runs.reduce((sum, { spent }) => sum + spent, 0n)).toBe(tenant?.spent);
       // the limits were reached, else this showed nothing
       expect(tenant?.spent).toBeGreaterThan(30_000n);
+      expect(rates.requests).toBeGreaterThan(RATES.requests - 30);
       await store.close();
     },
   );

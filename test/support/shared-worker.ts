@@ -7,11 +7,16 @@ import { join } from 'node:path';
 import { Fault } from '../../gateway/domain/fault.ts';
 import { type CallId, epochMs, nano } from '../../gateway/domain/scalars.ts';
 import type { Reservation, ReserveAnswer } from '../../gateway/ports/ledger.ts';
+import type { RateAccount } from '../../gateway/ports/rates.ts';
 import { account, openShared, until, wanted } from './shared-store.ts';
 
 const [url, folder, seed, calls] = process.argv.slice(2) as [string, string, string, string];
 const record = join(folder, 'record');
 const LIMITS = { tenant: 60_000n, run: 20_000n };
+const RATES: readonly RateAccount[] = [
+  { id: 'tenant:acme:day:requests', scope: 'tenant', window: 'day', unit: 'requests', limit: 500 },
+  { id: 'tenant:acme:day:tokens', scope: 'tenant', window: 'day', unit: 'tokens', limit: 70_000 },
+];
 const RUNS = 4;
 
 let state = Number(seed) * 2_654_435_761;
@@ -67,7 +72,9 @@ async function call(n: number): Promise<void> {
   const accounts = [account('tenant:acme:total:0', LIMITS.tenant), run];
   const amount = BigInt(1 + random(400));
   const lapsesAt = epochMs(Date.now() + (random(10) === 0 ? 30 : 60_000));
-  const request = wanted(id, accounts, amount, { least: nano(amount / 2n), lapsesAt });
+  // a call comes to as many tokens as nano-dollars
+  const rates = RATES.map((of) => ({ account: of, amount: of.unit === 'requests' ? 1 : Number(amount) }));
+  const request = wanted(id, accounts, amount, { least: nano(amount / 2n), lapsesAt, rates });
   try {
     const answer = await reserved(request);
     if (!answer?.granted) return;
@@ -75,7 +82,7 @@ async function call(n: number): Promise<void> {
     appendFileSync(record, `begin ${id} ${answer.amount}\n`);
     await pause(random(60));
     const charge = nano(BigInt(random(Number(answer.amount) + 1)));
-    const { charged } = await ledger.settle(id, charge, accounts);
+    const { charged } = await ledger.settle(id, charge, accounts, Number(charge));
     appendFileSync(record, `seal ${id} ${charged}\n`);
     if (random(8) === 0) await ledger.settle(id, nano(charge + 7n), accounts);
   } catch (error) {
