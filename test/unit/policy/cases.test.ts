@@ -4,7 +4,7 @@ import { detectors } from '../../../gateway/detectors/_all.ts';
 import type { SourceFile } from '../../../gateway/domain/source.ts';
 import { checkPolicy } from '../../../gateway/policy/check-policy.ts';
 import { compilePolicy } from '../../../gateway/policy/compile-policy.ts';
-import { runCases } from '../../../gateway/policy/run-cases.ts';
+import { readCases, runCases } from '../../../gateway/policy/run-cases.ts';
 import { DETECTORS, judge, rule, sha256 } from './_judging.ts';
 
 const file = (path: string): SourceFile => ({
@@ -17,7 +17,7 @@ const CASES = file('policies/starter/cases.yaml');
 describe('the starter bundle', () => {
   it('loads with the detectors the gate has, decides its cases and leaves no rule without one', () => {
     const check = checkPolicy([STARTER], detectors, [CASES]);
-    expect(check).toEqual({ problems: [], warnings: [], bundles: [{ name: 'starter', rules: 7 }], cases: 104 });
+    expect(check).toEqual({ problems: [], warnings: [], bundles: [{ name: 'starter', rules: 7 }], cases: 1066 });
   });
 });
 
@@ -76,6 +76,27 @@ describe('cases', () => {
     const { problems, results } = run(cases);
     expect(results).toEqual([]);
     expect(problems.map((p) => `${p.line}:${p.column}: ${p.message}`).join('\n')).toMatch(message);
+  });
+
+  it('are one for each text of `each`, which stands wherever `<each>` does', () => {
+    const entry = (name: string, each: string): string =>
+      `  - { name: "${name}", each: ${each}, at: pre_tool_call, tool: <each>, args: { a: ["x <each> $& <each>"] }, facts: { run: { steps: 6 } }, expect: { decision: deny, rule: r } }\n`;
+    const report = run(entry('<each> is guarded', '[bash, sh]'));
+    expect(report.results.map((r) => [r.name, r.line, r.failures.length])).toEqual([
+      ['bash is guarded', 2, 0],
+      ['sh is guarded', 2, 2],
+    ]);
+    const j = judge(rule('r', 'verdict: deny, when: \'args.a[0] == "x $$ $& $$"\''));
+    const [only] = readCases({ path: TWO, text: `cases:\n${entry('<each>', '["$$"]')}` }).cases;
+    expect(only && j.evaluate(only.snapshot).decision).toBe('deny');
+    const plain = '  - { name: <each>, at: pre_tool_call, tool: <each>, expect: { decision: allow } }\n';
+    expect(run(plain).results.map((r) => r.name)).toEqual(['<each>']);
+    expect(
+      run(entry('no name of its own', '[bash]')).problems.map((p) => `${p.line}:${p.column} ${p.message}`),
+    ).toEqual(['2:13 write `<each>` into the name, so that each case has its own']);
+    expect(run(entry('<each>', '"a😀*"')).results.map((r) => r.name)).toEqual(['a', '😀', '*']);
+    expect(run(entry('<each>', '[]')).problems[0]?.message).toBe('`each` must name at least one');
+    expect(run(entry('<each>', '""')).problems[0]?.message).toBe('`each` must not be empty');
   });
 
   it('may let real detectors look', () => {
