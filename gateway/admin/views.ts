@@ -63,6 +63,8 @@ export function runView(found: { readonly summary: RunSummary; readonly receipts
 interface Share {
   tokens: number;
   amount: bigint;
+  /** by counts of the provider alone in every call */
+  measured: boolean;
   /** how many calls read it */
   reads: number;
 }
@@ -70,14 +72,16 @@ interface Share {
 /** step → source → what the run's calls were charged for it. Σ is the run's cost, to the nano-dollar. */
 function causedBy(receipts: readonly SealEntry[]): Map<number, Map<string, Share>> {
   const steps = new Map<number, Map<string, Share>>();
-  for (const { step: own, causes, cost_usd } of receipts) {
-    for (const [step, source, tokens, amount] of causes ?? [
-      [own, 'call', 0, usdToNano(cost_usd).toString()] as const,
+  for (const { step: own, causes, cost_usd, certainty } of receipts) {
+    const whole = certainty === 'exact' ? 'measured' : undefined;
+    for (const [step, source, tokens, amount, basis] of causes ?? [
+      [own, 'call', 0, usdToNano(cost_usd).toString(), whole] as const,
     ]) {
       const sources = steps.get(step) ?? new Map<string, Share>();
       steps.set(step, sources);
-      const share = sources.get(source) ?? { tokens: 0, amount: 0n, reads: 0 };
+      const share = sources.get(source) ?? { tokens: 0, amount: 0n, measured: true, reads: 0 };
       share.tokens += tokens;
+      share.measured &&= basis === 'measured';
       share.amount += BigInt(amount);
       share.reads += 1;
       sources.set(source, share);
@@ -99,7 +103,13 @@ function causedView(steps: ReadonlyMap<number, ReadonlyMap<string, Share>>) {
       caused_usd: usd(sum),
       by: [...sources]
         .sort(([, a], [, b]) => (b.amount > a.amount ? 1 : -1))
-        .map(([source, { tokens, amount, reads }]) => ({ source, usd: usd(amount), tokens_read: tokens, reads })),
+        .map(([source, { tokens, amount, measured, reads }]) => ({
+          source,
+          usd: usd(amount),
+          tokens_read: tokens,
+          reads,
+          basis: measured ? 'measured' : 'apportioned',
+        })),
     }));
 }
 

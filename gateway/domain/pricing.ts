@@ -55,13 +55,33 @@ export interface CostLine {
   readonly amount: Pico;
 }
 
-/** What of a call's charge one step of its run caused, by what it brought: a tool's result, the user's words, its own output. */
-export interface Cause {
+/** The step that first brought something into its run, and what it is. */
+export interface Origin {
   readonly step: number;
   /** `tool:<name>`, `input`, `said` (by the model or before the run), `request` (tools, settings), `output`, `hidden` */
   readonly source: string;
+}
+
+/** A prompt, weighed: who brought what is in it, each once, and its stretches in order. */
+export interface WeighedPrompt {
+  readonly origins: readonly Origin[];
+  readonly stretches: readonly Stretch[];
+}
+
+export interface Stretch {
+  /** which of the origins brought it */
+  readonly by: number;
+  readonly tokens: number;
+  /** the provider's own counts say so; else its length does */
+  readonly measured: boolean;
+}
+
+/** What of a call's charge one step of its run caused, by what it brought: a tool's result, the user's words, its own output. */
+export interface Cause extends Origin {
   readonly tokens: number;
   readonly amount: Nano;
+  /** by counts of the provider alone; else lengths of texts are in it */
+  readonly measured: boolean;
 }
 
 /** `exact`: all leaves and the row known; `estimated`: something fell back; `unpriced`: no row, never $0. */

@@ -76,8 +76,13 @@ export interface SealEntry {
   readonly cost_status?: 'exact' | 'estimated' | 'unpriced' | undefined;
   readonly cost_lines?: readonly (Omit<CostLine, 'amount'> & { readonly pico: string })[] | undefined;
   readonly provider_cost_usd?: string | undefined;
-  /** which steps caused the cost: step, source, tokens, nano-dollars; they add up to `cost_usd`. Absent: its own step did */
-  readonly causes?: readonly (readonly [step: number, source: string, tokens: number, nano: string])[] | undefined;
+  /**
+   * which steps caused the cost: step, source, tokens, nano-dollars, and `measured` where counts of the provider alone say so; without it the
+   * share is apportioned by length. They add up to `cost_usd`. Absent: its own step did
+   */
+  readonly causes?:
+    | readonly (readonly [step: number, source: string, tokens: number, nano: string, how?: 'measured'])[]
+    | undefined;
   /** tokens that a clamp left of the caller's output cap */
   readonly clamped_to?: number | undefined;
   readonly latency_ms: number;

@@ -97,8 +97,8 @@ export class Trail {
       cost_status: cost?.status,
       cost_lines: cost?.lines.map(({ amount, ...line }) => ({ ...line, pico: amount.toString() })),
       provider_cost_usd: cost?.ours === undefined ? undefined : nanoToUsd(cost.total),
-      causes: this.causes?.map(
-        ({ step, source, tokens, amount }) => [step, source, tokens, amount.toString()] as const,
+      causes: this.causes?.map(({ step, source, tokens, amount, measured }) =>
+        measured ? [step, source, tokens, `${amount}`, 'measured'] : [step, source, tokens, `${amount}`],
       ),
       clamped_to: this.clampedTo,
       latency_ms: ms(this.elapsedMs()),

@@ -1,3 +1,4 @@
+import type { WeighedPrompt } from '../domain/pricing.ts';
 import type { EpochMs, Nano } from '../domain/scalars.ts';
 import type { RunFacts } from '../domain/snapshot.ts';
 import type { MessageMark } from './dialect.ts';
@@ -48,6 +49,31 @@ export interface ToolSighting {
   readonly callId?: string | undefined;
 }
 
+/** The texts of a request in the order a model reads them, and what the provider counted. */
+export interface CountedTurn {
+  readonly step: number;
+  /** as served: another model counts otherwise */
+  readonly model: string;
+  /** a mark of the tools it declares */
+  readonly tools: number;
+  /** of each text, in UTF-16 units */
+  readonly sizes: readonly number[];
+  /** by which a run knows a text again (`textMark`); asked of few but the new ones */
+  readonly markOf: (text: number) => number;
+  /** what a text is, see `Origin`; asked of new ones */
+  readonly sourceOf: (text: number) => string;
+  /** the message a text stands in; texts of one message have the same */
+  readonly messageOf: (text: number) => string;
+  /** UTF-16 units of the request that are in none of its texts: tools, settings, wrapping */
+  readonly around: number;
+  /** all tokens of the prompt */
+  readonly input: number;
+  /** the provider's final count, of one prompt */
+  readonly exact: boolean;
+  /** tokens of the answer as the next request will repeat it; undefined where no count of the provider's is just that */
+  readonly answer: number | undefined;
+}
+
 /** Memory of runs: which run a conversation belongs to, its steps and what happened in it. Bounded; losing it costs inference only. */
 export interface Runs {
   /** The run this conversation continues (attribution.md 6), or undefined. Never looks outside `space`. */
@@ -59,13 +85,11 @@ export interface Runs {
   factsWith(space: RunSpace, run: string, now: EpochMs, sighting: ToolSighting): RunFacts;
   /** A permitted tool call enters the log; `last_at` tells later ones when. */
   sight(space: RunSpace, run: string, sighting: ToolSighting, at: EpochMs): void;
-  /** For every stretch of a request the step that first brought it: `step` for what is new, the one before it for what the model said. */
-  introduced(
-    space: RunSpace,
-    run: string,
-    step: number,
-    stretches: readonly { readonly key: string; readonly source: string }[],
-  ): readonly number[];
+  /**
+   * Which step brought each stretch of a prompt, and how many of its tokens are whose. The weights add up to `input` or less: the rest
+   * nothing in the request explains. What the model said belongs to the step that said it.
+   */
+  weigh(space: RunSpace, run: string, turn: CountedTurn): WeighedPrompt;
   /** A denied tool call counts as a repeat and in a cycle, not as a call: who proposes it over and over goes round all the same. */
   attempted(space: RunSpace, run: string, sighting: ToolSighting): void;
   /** A tool result came back for the first time, by the id of its call and a hash of it. */

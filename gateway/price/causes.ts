@@ -1,105 +1,127 @@
-import type { Cause, Cost } from '../domain/pricing.ts';
+import { apportion, apportionCount } from '../domain/apportion.ts';
+import type { Cause, Cost, Stretch, WeighedPrompt } from '../domain/pricing.ts';
 import { type Nano, nano } from '../domain/scalars.ts';
 import { summarize, type Usage } from '../domain/usage.ts';
-import { apportion } from './apportion.ts';
 
-/** A stretch of a request, in its order: the step that first brought it, what it is, and its size in characters. */
-export interface Segment {
-  readonly step: number;
-  readonly source: string;
-  readonly size: number;
+/** How a token is paid for: by the call itself (output, fees), or by its place in the prompt, where caching goes by prefix. */
+const OWN = 0;
+const READ = 1;
+const WRITE = 2;
+const INPUT = 3;
+
+function kindOf(leaf: string): number {
+  if (leaf.startsWith('cache_read')) return READ;
+  if (leaf.startsWith('cache_write')) return WRITE;
+  return leaf.startsWith('input') || leaf === 'tool_prompt' ? INPUT : OWN;
 }
 
-/** Tokens that a provider may add to what a request shows: preambles and templates (meter.md 3.1). */
-const UNSEEN_TOKENS = 1024;
-
-type Kind = 'read' | 'write' | 'input' | 'own';
-
-function kindOf(leaf: string): Kind {
-  if (leaf.startsWith('cache_read')) return 'read';
-  if (leaf.startsWith('cache_write')) return 'write';
-  return leaf.startsWith('input') || leaf === 'tool_prompt' ? 'input' : 'own';
+/** What of the charge each kind of tokens has. */
+function chargeByKind({ lines }: Cost, charged: Nano): readonly bigint[] {
+  const sums = [0n, 0n, 0n, 0n];
+  for (const { leaf, amount } of lines) {
+    const kind = kindOf(leaf);
+    sums[kind] = (sums[kind] as bigint) + amount;
+  }
+  return apportion(charged, sums);
 }
 
-/** What each kind of tokens cost, in picodollars. */
-function costByKind({ lines }: Cost): Readonly<Record<Kind, bigint>> {
-  const sums = { read: 0n, write: 0n, input: 0n, own: 0n };
-  for (const { leaf, amount } of lines) sums[kindOf(leaf)] += amount;
-  return sums;
+/** A prompt by its origins; what is hidden stands behind them all. */
+interface Layout {
+  readonly tokens: number[];
+  readonly measured: boolean[];
+  /** by kind, from READ on, and origin: tokens that are paid for like that */
+  readonly covered: readonly (readonly number[])[];
 }
 
 /**
- * Who caused what a call was charged (meter.md 4): every stretch of the request pays for its place in the prompt, by the step that first
- * brought it; caching goes by prefix; output, fees and input that the request does not show belong to `step` itself. The amounts add up to
- * `charged` exactly.
+ * Who caused what a call was charged (meter.md 4): every stretch of the prompt pays for its place in it, by the step that first brought it;
+ * caching goes by prefix; output, fees and input that no stretch explains belong to `step` itself. The amounts add up to `charged` exactly.
+ * The stretches weigh no more than the prompt.
  */
 export function causesOf(
   step: number,
-  segments: readonly Segment[],
+  { origins, stretches }: WeighedPrompt,
   usage: Usage,
   cost: Cost,
   charged: Nano,
 ): readonly Cause[] {
-  const counts = summarize(usage);
-  const total = counts.cache_read + counts.cache_write + counts.input;
-  const visible = segments.reduce((sum, { size }) => sum + size, 0);
-  const shown = Math.min(total, visible * 2 + UNSEEN_TOKENS);
-  const all: readonly Segment[] = [...segments, { step, source: 'hidden', size: 0 }];
-  const tokens = [
-    ...apportion(
-      BigInt(shown),
-      segments.map(({ size }) => BigInt(size)),
-    ),
-    BigInt(segments.length === 0 ? total : total - shown),
-  ];
-  const kinds = costByKind(cost);
-  const borders = [
-    [0n, BigInt(counts.cache_read), kinds.read],
-    [BigInt(counts.cache_read), BigInt(counts.cache_read + counts.cache_write), kinds.write],
-    [BigInt(counts.cache_read + counts.cache_write), BigInt(total), kinds.input],
-  ] as const;
-  const pico = tokens.map(() => 0n);
-  for (const [from, to, amount] of borders) {
-    const shares = apportion(amount, overlaps(tokens, from, to));
-    for (const [i, share] of shares.entries()) pico[i] = (pico[i] as bigint) + share;
+  const { cache_read, cache_write, input, output } = summarize(usage);
+  const exact = usage.certainty === 'exact' && usage.estimated !== true;
+  const written = cache_read + cache_write;
+  const { tokens, measured, covered } = laidOut(stretches, origins.length, [cache_read, written, written + input]);
+  const amounts = new Amounts(tokens.length, charged);
+  const [own, ...charges] = chargeByKind(cost, charged);
+  let rest = own as bigint;
+  for (const [kind, amount] of charges.entries()) {
+    if (amount > 0n && !amounts.pay(amount, covered[kind] as readonly number[])) rest += amount;
   }
-  const parts = [...all.map((segment, i) => ({ ...segment, pico: pico[i] as bigint, tokens: Number(tokens[i]) }))];
-  parts.push({ step, source: 'output', size: 0, pico: kinds.own, tokens: counts.output });
-  return merged(parts, charged);
+  const causes: Cause[] = [];
+  for (let i = 0; i < tokens.length; i += 1) {
+    const count = tokens[i] as number;
+    if (count === 0) continue;
+    const by = origins[i] ?? { step, source: 'hidden' };
+    const isMeasured = exact && (measured[i] as boolean);
+    causes.push({ step: by.step, source: by.source, tokens: count, amount: amounts.of(i), measured: isMeasured });
+  }
+  if (output > 0 || rest > 0n)
+    causes.push({ step, source: 'output', tokens: output, amount: nano(rest), measured: exact });
+  return causes;
 }
 
-/** How much of [from, to) each stretch covers, laid end to end. */
-function overlaps(tokens: readonly bigint[], from: bigint, to: bigint): bigint[] {
-  let start = 0n;
-  return tokens.map((count) => {
+/** Lays stretches end to end from the start of the prompt; up to each border tokens are paid for otherwise. */
+function laidOut(stretches: readonly Stretch[], origins: number, borders: readonly number[]): Layout {
+  const none = (): number[] => new Array<number>(origins + 1).fill(0);
+  const tokens = none();
+  const covered = borders.map(none);
+  const measured = new Array<boolean>(origins).fill(true);
+  let start = 0;
+  const lay = (by: number, count: number): void => {
+    tokens[by] = (tokens[by] as number) + count;
     const end = start + count;
-    const low = start > from ? start : from;
-    const high = end < to ? end : to;
+    for (let kind = 0; kind < borders.length && start < end; kind += 1) {
+      const to = Math.min(end, borders[kind] as number);
+      if (to <= start) continue;
+      const sums = covered[kind] as number[];
+      sums[by] = (sums[by] as number) + to - start;
+      start = to;
+    }
     start = end;
-    return high > low ? high - low : 0n;
-  });
-}
-
-interface Part extends Segment {
-  readonly pico: bigint;
-  readonly tokens: number;
-}
-
-/** One entry per step and source that has anything, the charge apportioned by picodollars. */
-function merged(parts: readonly Part[], charged: Nano): readonly Cause[] {
-  const sums = new Map<string, { step: number; source: string; pico: bigint; tokens: number }>();
-  for (const { step, source, pico, tokens } of parts) {
-    if (pico === 0n && tokens === 0) continue;
-    const sum = sums.get(`${step} ${source}`);
-    if (sum) {
-      sum.pico += pico;
-      sum.tokens += tokens;
-    } else sums.set(`${step} ${source}`, { step, source, pico, tokens });
+  };
+  for (const { by, tokens: count, measured: isMeasured } of stretches) {
+    lay(by, count);
+    if (!isMeasured) measured[by] = false;
   }
-  const causes = [...sums.values()];
-  const shares = apportion(
-    charged,
-    causes.map(({ pico }) => pico),
-  );
-  return causes.map(({ step, source, tokens }, i) => ({ step, source, tokens, amount: nano(shares[i] as bigint) }));
+  const hidden = (borders.at(-1) as number) - start;
+  if (hidden > 0) lay(origins, hidden);
+  return { tokens, measured: [...measured, false], covered };
+}
+
+/** What each of several has to pay, in nano-dollars; in bigints only where the whole does not fit a double. */
+class Amounts {
+  readonly #small: number[];
+  readonly #large: bigint[] | undefined;
+
+  constructor(count: number, whole: Nano) {
+    this.#small = new Array<number>(count).fill(0);
+    this.#large = whole > BigInt(Number.MAX_SAFE_INTEGER) ? new Array<bigint>(count).fill(0n) : undefined;
+  }
+
+  /** Divides by weight; false where nobody weighs anything. */
+  pay(amount: bigint, weights: readonly number[]): boolean {
+    if (!weights.some((weight) => weight > 0)) return false;
+    const small = this.#small;
+    const large = this.#large;
+    if (large) {
+      for (const [i, share] of apportion(amount, weights.map(BigInt)).entries())
+        large[i] = (large[i] as bigint) + share;
+    } else {
+      const shares = apportionCount(Number(amount), weights);
+      for (let i = 0; i < small.length; i += 1) small[i] = (small[i] as number) + (shares[i] as number);
+    }
+    return true;
+  }
+
+  of(place: number): Nano {
+    return nano(this.#large ? (this.#large[place] as bigint) : BigInt(this.#small[place] as number));
+  }
 }

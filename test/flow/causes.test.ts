@@ -65,6 +65,10 @@ it('a result that every later turn reads again is what the run cost, and both pa
   const [dearest] = run.caused;
   expect(dearest).toMatchObject({ step: 2 });
   expect(dearest?.by[0]).toMatchObject({ source: 'tool:search', reads: 7 });
+  // all that came with it is the answer before it, whose tokens its own turn counted
+  expect(dearest?.by[0]).toMatchObject({ basis: 'measured' });
+  expect(run.caused.flatMap(({ by }) => by).find(({ source }) => source === 'request')?.basis).toBe('apportioned');
+  expect(calls.some(({ certainty }) => certainty !== 'exact')).toBe(false);
   expect(Number(dearest?.caused_usd) / Number(run.cost_usd)).toBeGreaterThan(0.9);
   const paidAt2 = usdToNano(calls[1]?.cost_usd as string);
   expect(usdToNano(dearest?.caused_usd as string)).toBeGreaterThan(3n * paidAt2);
@@ -83,6 +87,6 @@ it('a result that every later turn reads again is what the run cost, and both pa
     { encoding: 'utf8' },
   );
   expect(shown).toMatch(
-    /step 2 caused \$0\.[0-9]+ \(9[0-9]%\): tool:search \$0\.[0-9]+ \([0-9.]+k tokens in 7 calls\)/,
+    /step 2 caused \$0\.[0-9]+ \(9[0-9]%\): tool:search \$0\.[0-9]+ \([0-9.]+k tokens in 7 calls\) measured/,
   );
 });

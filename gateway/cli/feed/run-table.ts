@@ -101,9 +101,9 @@ function causeLines({ caused, steps }: Run, total: Nano, width: number, colour: 
     const parts = by
       .filter(({ usd }) => usdToNano(usd) > 0n)
       .slice(0, 3)
-      .map(({ source, usd, tokens_read, reads }) => {
+      .map(({ source, usd, tokens_read, reads, basis }) => {
         const read = `${countText(tokens_read)} tokens in ${reads} ${reads === 1 ? 'call' : 'calls'}`;
-        return `${source} ${usdText(usdToNano(usd))} (${read})`;
+        return `${source} ${usdText(usdToNano(usd))} (${read}) ${basis}`;
       });
     return clip(harmless(`${share}: ${parts.join(', ')}`), width);
   });

@@ -1,8 +1,10 @@
 import { nanoToNumber } from '../../domain/money.ts';
+import type { WeighedPrompt } from '../../domain/pricing.ts';
 import { type EpochMs, type Nano, nano } from '../../domain/scalars.ts';
 import type { RunFacts } from '../../domain/snapshot.ts';
-import type { ToolSighting } from '../../ports/runs.ts';
+import type { CountedTurn, ToolSighting } from '../../ports/runs.ts';
 import { RunSignals, type TurnInput } from './run-signals.ts';
+import { RunTexts } from './run-texts.ts';
 
 /** What a run had done before this process met it. */
 export interface RunPast {
@@ -16,7 +18,6 @@ export interface RunPast {
 const PERIODS = [2, 3, 4, 5, 6] as const;
 const LONGEST_PERIOD = 6;
 const VELOCITY_S = 60;
-const STRETCHES_KEPT = 8192;
 const NO_CYCLE = { period: 0, repeats: 0 } as const;
 
 /** How the log of tool calls ends: enough of it to say what one more call makes of it. */
@@ -60,8 +61,7 @@ export class RunLog {
   /** how often the request entered last was sent before without an answer */
   retries = 0;
   readonly #signals = new RunSignals();
-  /** stretch of a request → the step that first brought it */
-  readonly #introduced = new Map<string, number>();
+  readonly #texts = new RunTexts();
   readonly #id: string;
   #spent: bigint;
   #firstAt: number | undefined;
@@ -88,17 +88,8 @@ export class RunLog {
     this.#firstAt = past?.firstAt;
   }
 
-  introduced(step: number, stretches: readonly { readonly key: string; readonly source: string }[]): readonly number[] {
-    return stretches.map(({ key, source }) => {
-      const known = this.#introduced.get(key);
-      if (known !== undefined) return known;
-      // what is neither a result nor the user's was said by the model, in the step before it comes back
-      const by = source === 'said' ? Math.max(1, step - 1) : step;
-      this.#introduced.set(key, by);
-      if (this.#introduced.size > STRETCHES_KEPT)
-        this.#introduced.delete(this.#introduced.keys().next().value as string);
-      return by;
-    });
+  weigh(turn: CountedTurn): WeighedPrompt {
+    return this.#texts.weigh(turn);
   }
 
   attempted({ key }: ToolSighting): void {

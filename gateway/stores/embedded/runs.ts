@@ -1,6 +1,15 @@
+import type { WeighedPrompt } from '../../domain/pricing.ts';
 import type { EpochMs } from '../../domain/scalars.ts';
 import type { RunFacts } from '../../domain/snapshot.ts';
-import type { Conversation, RunSpace, Runs, RunUpdate, StepTicket, ToolSighting } from '../../ports/runs.ts';
+import type {
+  Conversation,
+  CountedTurn,
+  RunSpace,
+  Runs,
+  RunUpdate,
+  StepTicket,
+  ToolSighting,
+} from '../../ports/runs.ts';
 import { ConversationIndex } from './conversation-index.ts';
 import type { HaltKind, Halts } from './halts.ts';
 import type { RunLabels } from './run-labels.ts';
@@ -98,13 +107,8 @@ export class EmbeddedRuns implements Runs {
     this.#run(space, run).log.sight(sighting, at);
   }
 
-  introduced(
-    space: RunSpace,
-    run: string,
-    step: number,
-    stretches: Parameters<Runs['introduced']>[3],
-  ): readonly number[] {
-    return this.#run(space, run).log.introduced(step, stretches);
+  weigh(space: RunSpace, run: string, turn: CountedTurn): WeighedPrompt {
+    return this.#run(space, run).log.weigh(turn);
   }
 
   attempted(space: RunSpace, run: string, sighting: ToolSighting): void {

@@ -1,6 +1,15 @@
+import type { WeighedPrompt } from '../../domain/pricing.ts';
 import { type EpochMs, epochMs } from '../../domain/scalars.ts';
 import type { RunFacts } from '../../domain/snapshot.ts';
-import type { Conversation, RunSpace, Runs, RunUpdate, StepTicket, ToolSighting } from '../../ports/runs.ts';
+import type {
+  Conversation,
+  CountedTurn,
+  RunSpace,
+  Runs,
+  RunUpdate,
+  StepTicket,
+  ToolSighting,
+} from '../../ports/runs.ts';
 import { type Link, Unreachable } from './link.ts';
 import { Place } from './place.ts';
 import { Script } from './script.ts';
@@ -75,13 +84,8 @@ export class SharedRuns implements Runs {
     this.#own.sight(space, run, sighting, at);
   }
 
-  introduced(
-    space: RunSpace,
-    run: string,
-    step: number,
-    stretches: Parameters<Runs['introduced']>[3],
-  ): readonly number[] {
-    return this.#own.introduced(space, run, step, stretches);
+  weigh(space: RunSpace, run: string, turn: CountedTurn): WeighedPrompt {
+    return this.#own.weigh(space, run, turn);
   }
 
   attempted(space: RunSpace, run: string, sighting: ToolSighting): void {
