@@ -34,7 +34,13 @@ export interface Balance {
 }
 
 export type ReserveAnswer =
-  | { readonly granted: true; readonly amount: Nano; readonly balances: readonly Balance[] }
+  | {
+      readonly granted: true;
+      readonly amount: Nano;
+      readonly balances: readonly Balance[];
+      /** what the hold is part of, for each account: the record names it, so that a restart can charge it (`LeaseBooks`) */
+      readonly leases?: readonly string[] | undefined;
+    }
   | {
       readonly granted: false;
       readonly rate?: undefined;

@@ -36,6 +36,12 @@ export class LedgerModel {
     return this.#holds.has(id);
   }
 
+  /** True where it was settled or released. */
+  isOver(id: string): boolean {
+    const state = this.#holds.get(id)?.state;
+    return state === 'settled' || state === 'released';
+  }
+
   /** True where a reserve of that id is answered by what became of it. */
   knows(id: string): boolean {
     return this.#refused.has(id) || this.holds(id);

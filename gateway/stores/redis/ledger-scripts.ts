@@ -126,11 +126,13 @@ local function fold(most)
 end
 `;
 
-const script = (...parts: readonly string[]): Script => new Script([PRELUDE, ...parts].join(''));
+/** A script of the ledger: what all of them begin with, and `parts`. */
+export const script = (...parts: readonly string[]): Script => new Script([PRELUDE, ...parts].join(''));
 
 /**
  * KEYS: 1 the hold, then the accounts, each once, then the rates, each once. ARGV: 4 call, 5 amount, 6 least, 7 lease in ms from now,
- * 8 account ids as JSON, 9 the gateway, 10 `force` to hold whatever the limits say, 11 what is wanted of rates as JSON (empty: nothing),
+ * 8 account ids as JSON, 9 the gateway, 10 `force` to hold whatever the limits say, `ask` to hold nothing where there is no room for the amount and
+ * gateways lease what is missing, 11 what is wanted of rates as JSON (empty: nothing),
  * then limit and end of window (`+inf` for none) of each account.
  */
 export const RESERVE = script(
@@ -161,6 +163,9 @@ local granted = ARGV[5]
 if ARGV[10] == 'force' then
   if full then return { 'full', full } end
 elseif room and less(room, amount) then
+  for i = 2, ARGV[10] == 'ask' and last or 1 do
+    if redis.call('ZCOUNT', P .. 'lessees:' .. KEYS[i]:sub(#P + 3), ms(now), '+inf') > 0 then return { 'leased' } end
+  end
   if less(room, least) then return { 'short', '0', before, {} } end
   granted = text(room)
 end

@@ -29,6 +29,8 @@ export interface LedgerEvents {
   readonly onLost: (id: CallId, error: unknown) => void;
   /** a call passed on the local allowance */
   readonly onAllowance: (amount: Nano) => void;
+  /** a call is short of what gateways lease on these accounts: resolves when they gave back what they could */
+  readonly makeRoom: (accounts: readonly Account[]) => Promise<unknown>;
 }
 
 /**
@@ -79,7 +81,7 @@ export class RedisLedger implements Ledger {
     if (!known) this.#under.set(id, { books, amount: request.amount, sure: false });
     try {
       for (const book of books) await this.#tenants.enter(book);
-      const [held, swept] = await reserveAll(shares, request);
+      const [held, swept] = await reserveAll(shares, request, this.#events.makeRoom);
       this.#swept = [...this.#swept, ...swept].slice(-REMEMBERED);
       return this.#answer(request, held, books);
     } catch (error) {
@@ -116,8 +118,7 @@ export class RedisLedger implements Ledger {
     const groups = this.#tenants.grouped(accounts, (account) => account.id);
     const books = under?.books ?? groups.map(([book]) => book);
     const deliver = async (): Promise<SettleAnswer> => {
-      const where = books.length > 0 ? books : await this.#tenants.all();
-      const closed = await settleAll(where, groups, id, amount, tokens);
+      const closed = await settleAll(books.length > 0 ? books : await this.#tenants.all(), groups, id, amount, tokens);
       this.#over(id, closed?.charged ?? amount);
       return settled(closed ?? this.#unbudgeted.settle(id, amount));
     };
@@ -219,14 +220,18 @@ export class RedisLedger implements Ledger {
     const lapsesAt = this.#clock.now() + RESTORED_LEASE_MS;
     await answered(async () => {
       for (const { id, at, amount, accounts } of holds) {
-        if (at <= since) continue;
-        const books = await holdAgain(this.#tenants, { id, amount, accounts, lapsesAt });
-        if (books.length > 0) this.#under.set(id, { books, amount, sure: true });
+        const books = at <= since ? [] : await holdAgain(this.#tenants, { id, amount, accounts, lapsesAt });
+        if (books.length > 0) this.adopt(id, amount, books);
       }
     });
     for (const { id, amount } of settlements) {
       if (amount > 0n || this.#under.has(id)) await this.settle(id, amount, []);
     }
+  }
+
+  /** The hold of a call stands in these books. */
+  adopt(id: CallId, amount: bigint, books: readonly TenantBook[]): void {
+    this.#under.set(id, { books, amount, sure: true });
   }
 
   /** Never throws. */
@@ -245,7 +250,7 @@ export class RedisLedger implements Ledger {
   #answer(request: Reservation, held: Held, books: readonly TenantBook[]): ReserveAnswer {
     const { id } = request;
     if (held.is === 'granted') {
-      this.#under.set(id, { books, amount: held.amount, sure: true });
+      this.adopt(id, held.amount, books);
       return { granted: true, amount: nano(held.amount), balances: held.balances };
     }
     // a hold whose grant was never heard may have lapsed meanwhile: it can still be given back
@@ -254,12 +259,8 @@ export class RedisLedger implements Ledger {
     if (held.is === 'rate') return this.#remember(id, { granted: false, rate: held.rate });
     const short = tightest(held.balances);
     const room = roomIn(short);
-    return this.#remember(id, {
-      granted: false,
-      short,
-      left: nano(room > 0n ? room : 0n),
-      balances: held.balances,
-    });
+    const left = nano(room > 0n ? room : 0n);
+    return this.#remember(id, { granted: false, short, left, balances: held.balances });
   }
 
   #unshared({ id, amount, lapsesAt }: Reservation, nowShared: boolean): ReserveAnswer {

@@ -8,8 +8,12 @@ import { Allowance } from './allowance.ts';
 import { audit, type Discrepancy } from './audit.ts';
 import { gatewayId } from './gateway-id.ts';
 import { RedisKeys } from './keys.ts';
+import type { LeaseTerms } from './leased-account.ts';
+import { LeasedLedger } from './leased-ledger.ts';
 import { RedisLedger } from './ledger.ts';
+import { LeftLeases } from './left-leases.ts';
 import { connect, connectCluster, Link, Unreachable } from './link.ts';
+import { Recall } from './recall.ts';
 import { type SharedHalt, SharedHalts } from './shared-halts.ts';
 import { SharedRuns } from './shared-runs.ts';
 import { Tenants } from './tenants.ts';
@@ -33,12 +37,21 @@ export interface RedisOptions {
   readonly allowance?: Nano;
   readonly onAllowance?: (amount: Nano) => void;
   readonly onHealth?: (up: boolean) => void;
+  /** how money is leased; default not at all */
+  readonly leases?: Partial<LeaseTerms>;
+  /** the record of this gateway: its last durable line. Calls are then part of their leases until `ledger.sealed` says they are in it */
+  readonly recordLine?: () => number;
+  /** a budgeted call was granted: out of leases, or by asking */
+  readonly onGrant?: (from: 'lease' | 'store') => void;
+  readonly onLeases?: (open: number) => void;
+  /** leases of other gateways were asked for, and came back in time or did not */
+  readonly onRecall?: (returned: boolean) => void;
   /** `server` (default): Redis tells the time for all gateways; `clock`: the clock given here does */
   readonly time?: 'server' | 'clock';
 }
 
 export interface RedisStore {
-  readonly ledger: RedisLedger;
+  readonly ledger: LeasedLedger;
   readonly runs: Runs;
   readonly keys: Keys;
   /** Where totals differ from the hold records; only while no call is under way. */
@@ -62,12 +75,8 @@ export async function openRedis(url: string, options: RedisOptions): Promise<Red
     await mustKeepKeys(link, log);
     const gateway = gatewayId(options.idFile);
     const tenants = new Tenants(link, { clock, time, keepMs, gateway });
-    const allowance = new Allowance(options.allowance ?? 0n);
-    const ledger = new RedisLedger(tenants, clock, keepMs, allowance, {
-      onAllowance: (amount) => options.onAllowance?.(amount),
-      onLost: (call, error) =>
-        log.error({ call, error: messageOf(error) }, 'the shared ledger did not take a settlement'),
-    });
+    const ledger = openLedger(tenants, link, gateway, options);
+    ledger.start();
     link.onBack(() => void ledger.deliver());
     const halts = new SharedHalts(link, log, clock);
     await halts.start();
@@ -89,6 +98,32 @@ export async function openRedis(url: string, options: RedisOptions): Promise<Red
     await link.close();
     throw error instanceof Unreachable ? unavailable(url, error) : error;
   }
+}
+
+const NO_LEASES: LeaseTerms = { ms: 0, calls: 8, after: 2, share: 16, restMs: 1_000 };
+
+/** The ledger of the tenants, which takes leases where it is to, and asks others for theirs in any case. */
+function openLedger(tenants: Tenants, link: Link, gateway: string, options: RedisOptions): LeasedLedger {
+  const { clock, log, timeoutMs = 1_000, keepMs = DAY_MS, recordLine, onGrant, onLeases, onRecall } = options;
+  const recall = new Recall({ link, clock, gateway, waitMs: timeoutMs, onRecall });
+  const inner = new RedisLedger(tenants, clock, keepMs, new Allowance(options.allowance ?? 0n), {
+    onAllowance: (amount) => options.onAllowance?.(amount),
+    onLost: (call, error) =>
+      log.error({ call, error: messageOf(error) }, 'the shared ledger did not take a settlement'),
+    makeRoom: (accounts) => ledger.makeRoom(accounts),
+  });
+  const ms = options.leases?.ms ?? 0;
+  const ledger: LeasedLedger = new LeasedLedger(inner, tenants, recall, {
+    clock,
+    terms: { ...NO_LEASES, restMs: Math.max(1_000, ms / 4), ...options.leases },
+    line: recordLine ?? (() => 0),
+    isRecorded: recordLine !== undefined,
+    left: new LeftLeases(tenants, () => clock.now() - keepMs),
+    onGrant,
+    onOpen: onLeases,
+    onError: (error) => log.error({ error }, 'redis could not be told of a lease'),
+  });
+  return ledger;
 }
 
 /** What an operator may do beside running gateways. */

@@ -2,7 +2,7 @@ import { type CallId, nano } from '../../domain/scalars.ts';
 import type { Account, Balance, Reservation } from '../../ports/ledger.ts';
 import type { RateWant } from '../../ports/rates.ts';
 import { MOST } from './amounts.ts';
-import type { Closed, Held, Lapsed, TenantBook } from './tenant-book.ts';
+import type { Closed, Held, Lapsed, TenantBook, Wanted } from './tenant-book.ts';
 import type { Tenants } from './tenants.ts';
 
 type Group = readonly [TenantBook, readonly Account[]];
@@ -31,11 +31,13 @@ const isRate = (member: Account | RateWant): member is RateWant => 'account' in 
 /**
  * Holds in the accounts of every tenant and takes of their rates, or does neither anywhere. A script reaches one tenant only, so what
  * concerns several tenants is one reserve each, in a fixed order; where a later one is refused the earlier ones are released, and where it
- * grants less they shrink to that. A process that dies in between leaves holds that lapse as charges: never too little.
+ * grants less they shrink to that. A process that dies in between leaves holds that lapse as charges: never too little. Before one tenant
+ * refuses what gateways lease, `makeRoom` asks it back; over several tenants leases are left alone.
  */
 export async function reserveAll(
   shares: readonly Share[],
   request: Reservation,
+  makeRoom: (accounts: readonly Account[]) => Promise<unknown>,
 ): Promise<readonly [Held, readonly Lapsed[]]> {
   const { id, lapsesAt } = request;
   const balances = new Map<Account, Balance>();
@@ -44,7 +46,8 @@ export async function reserveAll(
   let amount: bigint = request.amount;
   for (const { book, accounts, rates } of shares) {
     const least = request.least < amount ? request.least : amount;
-    const [answer, lapsed] = await book.reserve({ id, accounts, rates, amount, least, lapsesAt });
+    const wanted = { id, accounts, rates, amount, least, lapsesAt };
+    const [answer, lapsed] = shares.length === 1 ? await ask(book, wanted, makeRoom) : await book.reserve(wanted);
     swept.push(...lapsed);
     if ('balances' in answer) for (const balance of answer.balances) balances.set(balance.account, balance);
     if (answer.is !== 'granted') {
@@ -56,6 +59,17 @@ export async function reserveAll(
   }
   for (const [book, has] of held) if (has > amount) await book.trim(id, amount);
   return [{ is: 'granted', amount, balances: inOrder(request, balances) }, swept];
+}
+
+async function ask(
+  book: TenantBook,
+  wanted: Wanted,
+  makeRoom: (accounts: readonly Account[]) => Promise<unknown>,
+): Promise<readonly [Held, readonly Lapsed[]]> {
+  const [answer, lapsed] = await book.reserve(wanted, 'ask');
+  if (answer.is !== 'leased') return [answer, lapsed];
+  await makeRoom(wanted.accounts);
+  return book.reserve(wanted);
 }
 
 /** Raises the hold with every tenant or with none. False where one has no room, or none holds. */
@@ -107,13 +121,14 @@ export async function holdAgain(
   const books: TenantBook[] = [];
   for (const [book, accounts] of tenants.grouped(recorded.accounts.map(unlimited), (account) => account.id)) {
     await tenants.enter(book);
-    const [held] = await book.reserve({ id, accounts, rates: [], amount, least: 0n, lapsesAt }, true);
+    const [held] = await book.reserve({ id, accounts, rates: [], amount, least: 0n, lapsesAt }, 'force');
     if (held.is === 'granted') books.push(book);
   }
   return books;
 }
 
-const unlimited = (id: string): Account => ({
+/** An account that the record names, as far as it knows it. */
+export const unlimited = (id: string): Account => ({
   id,
   scope: 'tenant',
   window: 'total',

@@ -28,6 +28,9 @@ export type Held =
   | { readonly is: 'rate'; readonly rate: RateShort }
   | { readonly is: 'closed' };
 
+/** There is no room for the amount, and gateways lease what may be missing: nothing is held. */
+export type Leased = { readonly is: 'leased' };
+
 export interface Closed {
   readonly charged: bigint;
   readonly held: bigint;
@@ -49,26 +52,38 @@ export class TenantBook {
   readonly #link: Link;
   readonly #options: BookOptions;
 
+  /** this gateway */
+  get gateway(): string {
+    return this.#options.gateway;
+  }
+
   constructor(tenant: string, link: Link, options: BookOptions) {
     this.place = new Place(tenant);
     this.#link = link;
     this.#options = options;
   }
 
-  /** Also returns which leases the script swept on its way. `force` holds whatever the limits say. */
-  async reserve(wanted: Wanted, force = false): Promise<readonly [Held, readonly Lapsed[]]> {
+  /**
+   * Also returns which leases the script swept on its way. Where there is no room for the amount, it holds less or refuses (`final`), is told
+   * of leases first (`ask`), or holds it whatever the limits say (`force`).
+   */
+  async reserve(wanted: Wanted, manner?: 'final' | 'force'): Promise<readonly [Held, readonly Lapsed[]]>;
+  async reserve(wanted: Wanted, manner: 'ask'): Promise<readonly [Held | Leased, readonly Lapsed[]]>;
+  async reserve(
+    wanted: Wanted,
+    manner: 'final' | 'force' | 'ask' = 'final',
+  ): Promise<readonly [Held | Leased, readonly Lapsed[]]> {
     const { id, accounts, rates, amount, least, lapsesAt } = wanted;
     const unique = tightestLimits(accounts);
     const limits = unique.flatMap(({ limit, resetsAt }) => [`${countable(limit)}`, windowEnd(resetsAt)]);
-    const args = [id, `${amount}`, `${least}`, this.#fromNow('lapsesAt', lapsesAt), idsOf(unique)];
-    const mode = force ? 'force' : '';
+    const args = [id, `${amount}`, `${least}`, this.fromNow('lapsesAt', lapsesAt), idsOf(unique)];
     const keys = [this.place.hold(id), ...unique.map((account) => this.place.account(account.id))];
     keys.push(...rates.map(({ account }) => this.place.rate(account.id)));
-    args.push(this.#options.gateway, mode, wantedText(rates), ...limits);
-    const reply = await this.#run(lua.RESERVE, keys, args);
+    args.push(this.gateway, manner, wantedText(rates), ...limits);
+    const reply = await this.run(lua.RESERVE, keys, args);
     if (isShortOfRate(reply)) return [{ is: 'rate', rate: rateShort(rates, reply) }, []];
     const [is, granted, before, swept, own] = reply as [string, string, string[], string[], string[]?];
-    if (is === 'closed') return [{ is }, []];
+    if (is === 'closed' || is === 'leased') return [{ is }, []];
     if (is === 'full') throw full(granted);
     const totals = new Map(unique.map((account, i) => [account.id, pairAt(before, i)]));
     if (is === 'again') for (const name of own ?? []) lessHeld(totals, name, BigInt(granted));
@@ -82,14 +97,14 @@ export class TenantBook {
     const unique = tightestLimits(accounts);
     const keys = [this.place.hold(id), ...unique.map((account) => this.place.account(account.id))];
     const limits = unique.map(({ limit }) => `${countable(limit)}`);
-    const [is, before] = (await this.#run(lua.RESIZE, keys, [id, `${amount}`, '', ...limits])) as [string, string?];
+    const [is, before] = (await this.run(lua.RESIZE, keys, [id, `${amount}`, '', ...limits])) as [string, string?];
     if (is === 'full') throw full(before ?? '');
     return is === 'yes' ? BigInt(before ?? amount) : undefined;
   }
 
   /** Gives back what an open hold has beyond `amount`. */
   async trim(id: CallId, amount: bigint): Promise<void> {
-    await this.#run(lua.RESIZE, [this.place.hold(id)], [id, `${amount}`, 'trim']);
+    await this.run(lua.RESIZE, [this.place.hold(id)], [id, `${amount}`, 'trim']);
   }
 
   /** Undefined where the call is unknown here; `charge` names the accounts that are charged all the same. */
@@ -97,7 +112,7 @@ export class TenantBook {
     const unique = tightestLimits(charge ?? []);
     const args = [id, `${amount}`, idsOf(unique), charge === undefined ? 'known' : ''];
     const ends = JSON.stringify(unique.map(({ resetsAt }) => windowEnd(resetsAt)));
-    const reply = await this.#run(lua.SETTLE, [this.place.hold(id)], [...args, ends, tokens ?? '']);
+    const reply = await this.run(lua.SETTLE, [this.place.hold(id)], [...args, ends, tokens ?? '']);
     const [is, charged, held] = reply as [string, string, string];
     if (is === 'full') throw full(charged);
     return is === 'unknown' ? undefined : { charged: BigInt(charged), held: BigInt(held) };
@@ -105,41 +120,42 @@ export class TenantBook {
 
   /** False where the call is unknown here; `spend` then makes its id a spent one. */
   async release(id: CallId, spend: boolean): Promise<boolean> {
-    const [is] = (await this.#run(lua.RELEASE, [this.place.hold(id)], [id, spend ? 'spend' : ''])) as [string];
+    const [is] = (await this.run(lua.RELEASE, [this.place.hold(id)], [id, spend ? 'spend' : ''])) as [string];
     return is !== 'unknown';
   }
 
   async renew(id: CallId, lapsesAt: number): Promise<boolean> {
-    const lease = this.#fromNow('lapsesAt', lapsesAt);
-    const [is] = (await this.#run(lua.RENEW, [this.place.leases], [id, lease])) as [string];
+    const lease = this.fromNow('lapsesAt', lapsesAt);
+    const [is] = (await this.run(lua.RENEW, [this.place.leases], [id, lease])) as [string];
     return is !== 'unknown';
   }
 
   /** At most `most` of the leases that ran out. */
   async lapse(now: number, most: number): Promise<readonly Lapsed[]> {
-    return lapsedOf((await this.#run(lua.LAPSE, [this.place.leases], [this.#fromNow('now', now), most])) as string[]);
+    return lapsedOf((await this.run(lua.LAPSE, [this.place.leases], [this.fromNow('now', now), most])) as string[]);
   }
 
   async balances(accounts: readonly Account[]): Promise<readonly Balance[]> {
     const unique = tightestLimits(accounts);
     const keys = unique.map(({ id }) => this.place.account(id));
-    const found = (await this.#run(lua.BALANCES, keys, [])) as string[];
+    const found = (await this.run(lua.BALANCES, keys, [])) as string[];
     const totals = new Map(unique.map(({ id }, i) => [id, pairAt(found, i)]));
     return accounts.map((account) => balanceOf(account, totals.get(account.id)));
   }
 
   /** The calls of this gateway that were neither settled nor released. */
   async openHolds(): Promise<readonly CallId[]> {
-    return (await this.#run(lua.OPEN_HOLDS, [this.place.leases], [this.#options.gateway])) as CallId[];
+    return (await this.run(lua.OPEN_HOLDS, [this.place.leases], [this.gateway])) as CallId[];
   }
 
-  // Times travel as distances, so that no gateway's clock is compared with another's.
-  #fromNow(name: string, at: number): number {
+  /** Times travel as distances, so that no gateway's clock is compared with another's. */
+  fromNow(name: string, at: number): number {
     if (at === Number.POSITIVE_INFINITY) return Number.MAX_SAFE_INTEGER / 4;
     return wholeMs(name, at) - wholeMs('now', this.#options.clock.now());
   }
 
-  #run(script: Script, keys: readonly string[], args: readonly (string | number)[]): Promise<unknown> {
+  /** One script over keys of this tenant. Throws Unreachable. */
+  run(script: Script, keys: readonly string[], args: readonly (string | number)[]): Promise<unknown> {
     const { time, clock, keepMs } = this.#options;
     const now = time === 'server' ? '' : wholeMs('now', clock.now());
     return this.#link.runLasting(script, keys, [this.place.prefix, now, keepMs, ...args]);
@@ -165,7 +181,7 @@ const balanceOf = (account: Account, found: Pair | undefined): Balance => ({
 });
 
 /** Each account once, with the tightest of its limits. */
-function tightestLimits(accounts: readonly Account[]): readonly Account[] {
+export function tightestLimits(accounts: readonly Account[]): readonly Account[] {
   const unique = new Map<string, Account>();
   for (const account of accounts) {
     const known = unique.get(account.id);
@@ -176,7 +192,8 @@ function tightestLimits(accounts: readonly Account[]): readonly Account[] {
 
 const idsOf = (accounts: readonly Account[]): string => JSON.stringify(accounts.map(({ id }) => id));
 
-const windowEnd = (resetsAt: number | undefined): string =>
+/** The end of a window as Redis sorts by it. */
+export const windowEnd = (resetsAt: number | undefined): string =>
   resetsAt === undefined ? '+inf' : `${Math.trunc(resetsAt)}`;
 
 const full = (account: string): Fault =>
