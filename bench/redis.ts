@@ -1,4 +1,7 @@
-/** What one reserve and its settle cost on a shared Redis: time, CPU and round trips. `node bench/redis.ts [redis url]` */
+/**
+ * What one reserve and its settle cost on a shared Redis, with money alone and with rates beside it: time, CPU and round trips.
+ * `node bench/redis.ts [redis url]`
+ */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
@@ -6,6 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type CallId, epochMs, nano } from '../gateway/domain/scalars.ts';
 import type { Account } from '../gateway/ports/ledger.ts';
+import type { RateAccount, RateWant } from '../gateway/ports/rates.ts';
 import { openEmbedded } from '../gateway/stores/embedded/open-embedded.ts';
 import { openRedis, type RedisStore } from '../gateway/stores/redis/open-redis.ts';
 
@@ -21,6 +25,13 @@ const account = (scope: Account['scope'], id: string): Account => ({
   limit: nano(10n ** 18n),
   resetsAt: undefined,
 });
+
+const rate = (unit: RateAccount['unit'], amount: number): RateWant => ({
+  account: { id: `tenant:default:hour:${unit}`, scope: 'tenant', window: 'hour', unit, limit: 1e12 },
+  amount,
+});
+/** What the tenant may have of requests and tokens an hour. */
+const RATES = [rate('requests', 1), rate('tokens', 2_000)];
 
 function freePort(): Promise<number> {
   return new Promise((resolve) => {
@@ -41,7 +52,7 @@ async function ownRedis(folder: string): Promise<{ readonly url: string; readonl
 }
 
 let made = 0;
-async function call({ ledger }: RedisStore, times: number[]): Promise<void> {
+async function call({ ledger }: RedisStore, rates: readonly RateWant[], times: number[]): Promise<void> {
   made += 1;
   const id = `call_${`${process.pid}${String(made).padStart(12, '0')}`.padStart(26, '0')}` as CallId;
   const accounts = [
@@ -50,22 +61,27 @@ async function call({ ledger }: RedisStore, times: number[]): Promise<void> {
   ];
   const at = clock.now();
   const begun = performance.now();
-  const wanted = { id, at, accounts, amount: nano(1_000n), least: nano(10n), lapsesAt: epochMs(at + 600_000) };
+  const wanted = { id, at, accounts, rates, amount: nano(1_000n), least: nano(10n), lapsesAt: epochMs(at + 600_000) };
   const answer = await ledger.reserve(wanted);
   times.push(performance.now() - begun);
   if (!answer.granted) throw new Error('the bench ran out of money');
-  await ledger.settle(id, nano(700n), accounts);
+  await ledger.settle(id, nano(700n), accounts, 1_400);
 }
 
 const quantile = (sorted: readonly number[], q: number): number => sorted[Math.floor(sorted.length * q)] ?? 0;
 
-async function measure(store: RedisStore, underWay: number, pairs: number): Promise<Record<string, number>> {
+async function measure(
+  store: RedisStore,
+  underWay: number,
+  pairs: number,
+  rates: readonly RateWant[],
+): Promise<Record<string, number>> {
   let left = pairs;
   const times: number[] = [];
   const worker = async (): Promise<void> => {
     while (left > 0) {
       left -= 1;
-      await call(store, times);
+      await call(store, rates, times);
     }
   };
   const asked = store.asked();
@@ -76,6 +92,7 @@ async function measure(store: RedisStore, underWay: number, pairs: number): Prom
   const { user, system } = process.cpuUsage(cpu);
   times.sort((a, b) => a - b);
   return {
+    rates: rates.length,
     calls_under_way: underWay,
     pairs_per_s: Math.round(pairs / seconds),
     reserve_p50_us: Math.round(quantile(times, 0.5) * 1000),
@@ -91,11 +108,13 @@ const local = openEmbedded(':memory:', { clock });
 const options = { clock, log: quiet, runs: local.runs, idFile: join(folder, 'gateway-id') };
 const store = await openRedis(process.argv[2] ?? own?.url ?? '', options);
 try {
-  await measure(store, 16, 2_000);
+  await measure(store, 16, 2_000, RATES);
   const rows: Record<string, number>[] = [];
-  for (const underWay of [1, 16, 64, 256]) {
-    rows.push(await measure(store, underWay, underWay === 1 ? 3_000 : 10_000));
-    console.log(JSON.stringify(rows.at(-1)));
+  for (const rates of [[], RATES]) {
+    for (const underWay of [1, 16, 64, 256]) {
+      rows.push(await measure(store, underWay, underWay === 1 ? 3_000 : 10_000, rates));
+      console.log(JSON.stringify(rows.at(-1)));
+    }
   }
   console.log(JSON.stringify({ redis: rows }));
 } finally {
