@@ -116,6 +116,8 @@ export interface McpWire {
   openPassing(id: RpcId, bounds: Pick<WireBounds, 'depth' | 'nodes'>): PassingAnswer;
   /** The event with other data; its other lines stay. */
   withData(event: McpEvent, data: string): Uint8Array;
+  /** The bytes of an event, whole or not, with `mark` before its id, where it has one. */
+  withMarkedId(bytes: Uint8Array, mark: string): Uint8Array;
   /** A whole event of the gate's own. */
   event(data: string): Uint8Array;
   readonly keepAlive: Uint8Array;

@@ -129,3 +129,39 @@ export function withData(text: string, data: string): string {
   }
   return out;
 }
+
+const ID = [0x69, 0x64, 0x3a] as const;
+const SPACE = 32;
+
+/** The event's bytes with `mark` before its id, where it has one that is not empty; the event may be unfinished. */
+export function withMarkedId(bytes: Uint8Array, mark: string): Uint8Array {
+  const places: number[] = [];
+  for (let at = 0; at < bytes.length; ) {
+    const end = nextLineEnd(bytes, at);
+    const place = idAt(bytes, at);
+    if (place !== undefined) places.push(place);
+    if (end === -1) break;
+    at = end + lineEnd(bytes, end);
+  }
+  if (places.length === 0) return bytes;
+  const inserted = new TextEncoder().encode(mark);
+  const marked = new Uint8Array(bytes.length + places.length * inserted.length);
+  let from = 0;
+  let to = 0;
+  for (const place of places) {
+    marked.set(bytes.subarray(from, place), to);
+    marked.set(inserted, to + place - from);
+    to += place - from + inserted.length;
+    from = place;
+  }
+  marked.set(bytes.subarray(from), to);
+  return marked;
+}
+
+/** Where the id begins of the line at `at`; undefined: it has none, or an empty one. */
+function idAt(bytes: Uint8Array, at: number): number | undefined {
+  if (ID.some((byte, i) => bytes[at + i] !== byte)) return undefined;
+  const begin = at + ID.length + (bytes[at + ID.length] === SPACE ? 1 : 0);
+  const first = bytes[begin];
+  return first === undefined || first === LF || first === CR ? undefined : begin;
+}

@@ -1,6 +1,7 @@
 import { RPC, RpcFault } from '../../domain/rpc-fault.ts';
 import type { Headers } from '../../ports/dialect.ts';
 import type { McpWire } from '../../ports/mcp-wire.ts';
+import { withMarkedId } from '../_shared/sse.ts';
 import { answered, brought } from './answered.ts';
 import { asked } from './asked.ts';
 import { eraOf } from './era.ts';
@@ -37,6 +38,7 @@ export const mcpWire: McpWire = {
   openEvents,
   openPassing,
   withData: eventWith,
+  withMarkedId,
   event: messageEvent,
   keepAlive,
 };

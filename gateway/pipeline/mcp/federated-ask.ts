@@ -20,6 +20,9 @@ export interface FederatedAsk {
   readonly session: FederatedSession | undefined;
 }
 
+/** Who listens: a legacy session, or a modern request with what it wants to hear. */
+export type FederatedListen = Omit<FederatedAsk, 'message'> & { readonly message: RpcMessage | undefined };
+
 /** What one server said; its message is what it said as the caller may have it. */
 export interface Share {
   readonly server: string;

@@ -27,6 +27,15 @@ const KINDS: Readonly<Record<string, ListItem['kind']>> = {
   prompts: 'prompt',
   resources: 'resource',
   resourceTemplates: 'resource',
+  tasks: 'task',
+};
+
+/** The members that name an item, the first that is there. */
+const NAMED_BY: Readonly<Record<ListItem['kind'], readonly string[]>> = {
+  tool: ['name'],
+  prompt: ['name'],
+  resource: ['uri', 'uriTemplate'],
+  task: ['taskId'],
 };
 
 /**
@@ -104,7 +113,7 @@ function itemsOf(room: McpRoom, server: string, response: RpcMessage, list: List
   const items = member(value['result'], list.member) as readonly Json[];
   const kind = KINDS[list.member] as ListItem['kind'];
   const nameOf = (item: Json | undefined): string =>
-    asString(kind === 'resource' ? (member(item, 'uri') ?? member(item, 'uriTemplate')) : member(item, 'name')) ?? '';
+    NAMED_BY[kind].map((name) => asString(member(item, name))).find((name) => name !== undefined) ?? '';
   const spans = elementSpans(text, `/result/${list.member}`) ?? [];
   const own = new Set(spans.map((_, i) => nameOf(items[i])));
   return spans.map(({ start, end }, i) =>

@@ -1,16 +1,13 @@
 import { type JsonObject, member } from '../../domain/json.ts';
 import { heartbeat } from '../heartbeat.ts';
 import { gateHeaders } from '../say.ts';
-import { errandTo, type FederatedAsk, federatedPeers } from './federated-ask.ts';
+import { errandTo, type FederatedListen, federatedPeers } from './federated-ask.ts';
 import { watchLeg } from './leg.ts';
 import { LISTS } from './list-listeners.ts';
 
 const SUBSCRIPTION = 'io.modelcontextprotocol/subscriptionId';
 /** Lists whose changes the gate notices itself: by an approval, a quarantine, other rules, or the next list that passes. */
 const NOTICED = ['tool', 'prompt'] as const;
-
-/** Who listens: a legacy session, or a modern request with what it wants to hear. */
-export type FederatedListen = Omit<FederatedAsk, 'message'> & { readonly message: FederatedAsk['message'] | undefined };
 
 /**
  * A stream of the gate's own on the federated endpoint, which tells when a list looks different now. Servers' own streams are not joined:

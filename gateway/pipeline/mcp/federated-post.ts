@@ -15,6 +15,7 @@ import { listOf } from './lists.ts';
 import { nameRun } from './name-run.ts';
 import { openRetry } from './request-state.ts';
 import { refuseHalted } from './start-run.ts';
+import { serverOfTask } from './tasks.ts';
 import type { OpenSession, Visit } from './visit.ts';
 
 /** One message on the federated endpoint: for one server by its name or URI, for all of them, or for the gate itself (mcp-plane.md 7). */
@@ -22,7 +23,7 @@ export async function federatedPost(visit: Visit, message: RpcMessage, era: McpE
   const { room, arrival, trail } = visit;
   const session = era === 'legacy' ? openFederatedSession(visit) : undefined;
   if (era === 'modern') room.wire.checkHeaders(message, arrival.headers, undefined);
-  const route = message.kind === 'response' ? undefined : routeOf(room, message);
+  const route = message.kind === 'response' ? undefined : (routeOf(room, message) ?? taskRoute(visit, message));
   if (route) return toOne(visit, route, era, session);
   const principal = nameRun(visit, message, session && plain(session), undefined);
   trail.principal = principal;
@@ -30,7 +31,7 @@ export async function federatedPost(visit: Visit, message: RpcMessage, era: McpE
   const ask: FederatedAsk = { visit, message, era, principal, session };
   if (message.kind === 'response') return answerOne(ask);
   if (message.kind === 'notification') return tellAll(ask);
-  if (listOf(message.method)) return federatedList(ask);
+  if (listOf(message.method) && (era === 'legacy' || message.method !== 'tasks/list')) return federatedList(ask);
   switch (message.method) {
     case 'initialize':
       return federatedInitialize(ask);
@@ -48,6 +49,12 @@ export async function federatedPost(visit: Visit, message: RpcMessage, era: McpE
         status: era === 'modern' ? 404 : 200,
       });
   }
+}
+
+/** A task's server takes everything that is about it. */
+function taskRoute(visit: Visit, message: RpcMessage): Route | undefined {
+  const server = serverOfTask(visit, message);
+  return server === undefined ? undefined : { server, message };
 }
 
 /** A federated session as far as naming a run needs one. */

@@ -2,6 +2,7 @@ import { asString, isObject, type Json, member } from '../../domain/json.ts';
 import { parseStrict } from '../../domain/json-text.ts';
 import { RPC, RpcFault } from '../../domain/rpc-fault.ts';
 import { epochMs } from '../../domain/scalars.ts';
+import { checkVersion } from './session.ts';
 import type { OpenSession, Visit } from './visit.ts';
 
 /** What a session of the federated endpoint is bound to instead of a server. */
@@ -22,7 +23,7 @@ const unknown = (): RpcFault =>
     code: 'TG_UNKNOWN_SESSION',
   });
 
-/** The session a legacy request shows; undefined: none. Throws an RpcFault for one that is not this caller's, or a version it did not negotiate. */
+/** The session a legacy request shows; undefined: none. Throws an RpcFault for one that is not this caller's, or a version nobody knows. */
 export function openFederatedSession({ room, gate, arrival, principalId }: Visit): FederatedSession | undefined {
   const handle = arrival.headers['mcp-session-id'];
   if (handle === undefined) return undefined;
@@ -31,11 +32,7 @@ export function openFederatedSession({ room, gate, arrival, principalId }: Visit
   if (value === undefined) throw unknown();
   const session = read(handle, parseStrict(value).value);
   const version = arrival.headers['mcp-protocol-version'];
-  if (version !== undefined && version !== session.version)
-    throw new RpcFault(
-      RPC.invalidRequest,
-      `header \`mcp-protocol-version: ${String(version)}\` is not the version this session negotiated; send \`${session.version}\``,
-    );
+  checkVersion(session, typeof version === 'string' ? version : undefined);
   return session;
 }
 

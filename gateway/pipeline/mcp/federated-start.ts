@@ -7,6 +7,7 @@ import {
   askAll,
   errandTo,
   type FederatedAsk,
+  type FederatedListen,
   federatedPeers,
   intersection,
   leaveOut,
@@ -15,6 +16,7 @@ import {
   texts,
 } from './federated-ask.ts';
 import { federatedListen } from './federated-listen.ts';
+import { federatedResume } from './federated-resume.ts';
 import { openFederatedSession, sealFederatedSession } from './federated-session.ts';
 import { drop, send } from './leg.ts';
 import { recordEnd } from './listen.ts';
@@ -29,6 +31,9 @@ const OURS = { name: 'tollgate', title: 'Tollgate', version: '1' };
 
 /** What a caller can do here: nothing that needs a stream the gate does not open on this endpoint. */
 const CAPABILITIES = ['tools', 'prompts', 'resources', 'completions', 'logging'];
+
+/** What any of the servers can do that the others need not: each part of it is told. */
+const JOINED = ['tasks', 'extensions'];
 
 /** What the gate tells of on the stream it opens here. */
 const LISTED = new Set(['tools', 'prompts']);
@@ -102,11 +107,22 @@ async function end({ gate }: Visit, { leg, said, server }: Share): Promise<void>
 
 function capabilitiesOf(shares: readonly Share[]): JsonObject {
   const all = shares.map((share) => resultOf(share)?.['capabilities']);
+  const has = (name: string): boolean => all.some((c) => isObject(member(c, name)));
+  return Object.fromEntries([
+    ...CAPABILITIES.filter(has).map((name) => [name, LISTED.has(name) ? { listChanged: true } : {}]),
+    ...JOINED.filter(has).map((name) => [name, joined(all.map((c) => member(c, name)))]),
+  ]);
+}
+
+/** One object with the members of all of them, inner objects joined likewise; of other values the first counts. */
+function joined(values: readonly (Json | undefined)[]): JsonObject {
+  const objects = values.filter((value) => isObject(value));
+  const names = new Set(objects.flatMap((value) => Object.keys(value)));
   return Object.fromEntries(
-    CAPABILITIES.filter((name) => all.some((c) => isObject(member(c, name)))).map((name) => [
-      name,
-      LISTED.has(name) ? { listChanged: true } : {},
-    ]),
+    [...names].map((name): [string, Json] => {
+      const inner = objects.map((value) => value[name]).filter((value) => value !== undefined);
+      return [name, inner.every((value) => isObject(value)) ? joined(inner) : (inner[0] as Json)];
+    }),
   );
 }
 
@@ -148,7 +164,7 @@ export async function federatedDiscover(ask: FederatedAsk): Promise<void> {
   answerWith(ask, JSON.stringify(result));
 }
 
-/** GET and DELETE on the federated endpoint: a stream of the gate's own, and the end of a session, which is told to every server. */
+/** GET and DELETE on the federated endpoint: a stream of the gate's own or the rest of a server's, and the end of a session, which is told to every server. */
 export async function federatedEnd(visit: Visit): Promise<void> {
   const session = openFederatedSession(visit);
   if (!session)
@@ -157,8 +173,11 @@ export async function federatedEnd(visit: Visit): Promise<void> {
   const principal = nameRun(visit, undefined, own, undefined);
   visit.trail.principal = principal;
   refuseHalted(visit, principal);
-  if (visit.arrival.method === 'GET')
-    return federatedListen({ visit, message: undefined, era: 'legacy', principal, session });
+  if (visit.arrival.method === 'GET') {
+    const ask: FederatedListen = { visit, message: undefined, era: 'legacy', principal, session };
+    const last = visit.arrival.headers['last-event-id'];
+    return typeof last === 'string' ? federatedResume(ask, last) : federatedListen(ask);
+  }
   const errands = federatedPeers({ visit, session }).map((peer) => errandTo({ visit, principal, session }, peer));
   if (errands[0]) recordEnd(seatOf(errands[0]), errands[0]);
   const signal = visit.reply.gone;

@@ -18,6 +18,7 @@ const LISTS: ReadonlyMap<string, ListKind> = new Map(
     { method: 'prompts/list', member: 'prompts', pinned: 'prompt' as const },
     { method: 'resources/list', member: 'resources', pinned: undefined },
     { method: 'resources/templates/list', member: 'resourceTemplates', pinned: undefined },
+    { method: 'tasks/list', member: 'tasks', pinned: undefined },
   ].map((list) => [list.method, list]),
 );
 

@@ -2,6 +2,7 @@ import { Fault } from '../../domain/fault.ts';
 import type { McpAnswer } from '../../ports/mcp-server.ts';
 import type { McpEvent, McpEventReader, RpcMessage } from '../../ports/mcp-wire.ts';
 import { gateHeaders } from '../say.ts';
+import { eventMark } from './event-mark.ts';
 import { headersForCaller } from './headers.ts';
 import { judgeMessage } from './judge-message.ts';
 import type { Leg } from './leg.ts';
@@ -33,6 +34,7 @@ class EventRelay {
   #passing: PassingRelay | undefined;
   #relayed: Relayed | undefined;
   #mayPass: boolean;
+  readonly #mark: string;
 
   constructor(leg: Leg, answer: McpAnswer, review: Review) {
     const { room } = leg.seat;
@@ -40,6 +42,7 @@ class EventRelay {
     this.#answer = answer;
     this.#review = review;
     this.#mayPass = mayPassUnread(leg);
+    this.#mark = eventMark(leg);
     this.#reader = room.wire.openEvents(room.limits.message.bytes);
     if (leg.request?.method === 'initialize') this.#held = [];
     else this.#open(undefined);
@@ -51,7 +54,7 @@ class EventRelay {
       const passed = await passEvent(this.#leg, event, this.#review, this.#relayed !== undefined);
       if (passed.relayed) this.#relayed = passed.relayed;
       if (this.#held && passed.relayed) await this.#release(passed.headers);
-      if (passed.bytes) await this.#send(passed.bytes);
+      if (passed.bytes) await this.#send(this.#marked(passed.bytes));
     }
     if (this.#mayPass && !this.#relayed && this.#reader.pending > PASS_FROM) await this.#begin();
   }
@@ -102,11 +105,15 @@ class EventRelay {
     const { data } = this.#reader.pass(bytes);
     if (!passing.begins(data)) {
       this.#mayPass = false;
-      for (const event of this.#reader.push(bytes)) await this.#send(event.bytes);
+      for (const event of this.#reader.push(bytes)) await this.#send(this.#marked(event.bytes));
       return;
     }
     this.#passing = passing;
-    await this.#send(bytes);
+    await this.#send(this.#marked(bytes));
+  }
+
+  #marked(bytes: Uint8Array): Uint8Array {
+    return this.#mark === '' ? bytes : this.#leg.seat.room.wire.withMarkedId(bytes, this.#mark);
   }
 
   async #pass(passing: PassingRelay, chunk: Uint8Array): Promise<void> {

@@ -55,7 +55,7 @@ const LEGACY_VERSIONS: ReadonlySet<string> = new Set(['2024-11-05', '2025-03-26'
  * The version header names a revision with sessions, or is left out; only invalid and unsupported ones have to be refused (2025-11-25,
  * basic/transports, protocol version header), and whether one that was not negotiated is taken is the server's to say. Throws an RpcFault (400).
  */
-function checkVersion(session: OpenSession | undefined, header: string | undefined): void {
+export function checkVersion(session: Pick<OpenSession, 'version'> | undefined, header: string | undefined): void {
   if (!session || session.version === '' || header === undefined || header === session.version) return;
   if (LEGACY_VERSIONS.has(header)) return;
   throw new RpcFault(

@@ -3,7 +3,7 @@ import { type Splice, spliceAll } from '../../domain/json-text.ts';
 import { RPC, RpcFault } from '../../domain/rpc-fault.ts';
 import type { McpEra, RpcMessage } from '../../ports/mcp-wire.ts';
 import type { Leg } from './leg.ts';
-import type { Errand } from './visit.ts';
+import type { Errand, Visit } from './visit.ts';
 
 /** The task a request is about; undefined: it is about none. */
 function taskIdOf({ method, doc }: RpcMessage): string | undefined {
@@ -26,6 +26,25 @@ export function refuseForeignTask({ visit, peer }: Errand, message: RpcMessage, 
   const id = taskIdOf(message);
   if (id === undefined) return;
   if (visit.room.unanswered.find(visit.principalId, placeOf(peer.server.name), id)) return;
+  noTask();
+}
+
+/**
+ * The server whose task a request on the federated endpoint is about; undefined: it is about none. Throws an RpcFault (-32602) where no
+ * call of this caller began it, or where several servers gave it the same id.
+ */
+export function serverOfTask({ room, principalId }: Visit, message: RpcMessage): string | undefined {
+  const id = taskIdOf(message);
+  if (id === undefined) return undefined;
+  const servers = [...room.peers.keys()].filter((server) => room.unanswered.find(principalId, placeOf(server), id));
+  if (servers.length < 2) return servers[0] ?? noTask();
+  throw new RpcFault(
+    RPC.invalidParams,
+    `several servers have a task of this id; ask its server at \`/mcp/<server>\`: ${servers.join(', ')}`,
+  );
+}
+
+function noTask(): never {
   throw new RpcFault(RPC.invalidParams, 'this task is not known here; ask for the tasks your own calls began');
 }
 

@@ -80,8 +80,8 @@ export async function reserveTool(
     lapsesAt: epochMs(trail.at + gate.limits.leaseMs),
   });
   if (answer.granted) {
-    const { amount, balances } = answer;
-    return { amount, accounts, balances, rated: rates.length > 0 };
+    const { amount, balances, leases } = answer;
+    return { amount, accounts, balances, leases, rated: rates.length > 0 };
   }
   if (answer.rate) throw denyTool(trail, principal, tool, rateDenial(answer.rate, 0));
   const { account } = answer.short;

@@ -8,8 +8,8 @@ import type { PinKind } from '../../ports/pins.ts';
 /** One item of an upstream's list on its way to the federated endpoint. */
 export interface ListItem {
   readonly server: string;
-  readonly kind: Exclude<PinKind, 'instructions'>;
-  /** the name of a tool or prompt; the URI or URI template of a resource */
+  readonly kind: Exclude<PinKind, 'instructions'> | 'task';
+  /** the name of a tool or prompt; the URI or URI template of a resource; the id of a task */
   readonly name: string;
   /** exactly as the upstream wrote it */
   readonly text: string;
@@ -25,9 +25,10 @@ const URI_MEMBER = /uri$|template$/i;
 
 /**
  * Renames one item and the references in its `_meta`; every other byte stays. `own` are the names its server offers. Resources keep
- * their URIs and must be owned by their server alone.
+ * their URIs and must be owned by their server alone; tasks keep their ids.
  */
 export function federateItem(item: ListItem, names: McpNames, own: ReadonlySet<string>): FederatedItem {
+  if (item.kind === 'task') return { item, exposed: item.name, text: item.text };
   const shown = `\`${visibleStart(item.name, 64)}\``;
   const edits: Splice[] = [];
   let exposed = item.name;

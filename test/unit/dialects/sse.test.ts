@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { SseSplitter, sseFields, withData } from '../../../gateway/dialects/_shared/sse.ts';
+import { SseSplitter, sseFields, withData, withMarkedId } from '../../../gateway/dialects/_shared/sse.ts';
 
 const encode = (text: string): Uint8Array => new TextEncoder().encode(text);
 const decode = (bytes: Uint8Array): string => new TextDecoder('utf-8', { ignoreBOM: true }).decode(bytes);
@@ -85,5 +85,31 @@ describe('withData', () => {
   ])('puts data into %j', (text, data, expected) => {
     expect(withData(text, data)).toBe(expected);
     expect(sseFields(withData(text, data)).data).toBe(data);
+  });
+});
+
+describe('withMarkedId', () => {
+  it.each([
+    ['id: 7\ndata: id: no\n\n', 'id: s/7\ndata: id: no\n\n'],
+    ['data: {"a":\rid:7\r\r', 'data: {"a":\rid:s/7\r\r'],
+    [': id: 7\r\nidle: 7\r\nid: 1\r\nid: 2\r\n\r\n', ': id: 7\r\nidle: 7\r\nid: s/1\r\nid: s/2\r\n\r\n'],
+    ['id: 7\ndata: cut in the mid', 'id: s/7\ndata: cut in the mid'],
+  ])('marks the id of %j and nothing else', (text, expected) => {
+    expect(Buffer.from(withMarkedId(Buffer.from(text), 's/')).toString()).toBe(expected);
+  });
+
+  it.each(['data: x\n\n', 'id\ndata: x\n\n', 'id:\n\n', 'id: \r\n\r\n', 'id', ''])('leaves %j as it is', (text) => {
+    const bytes = Buffer.from(text);
+    expect(withMarkedId(bytes, 's/')).toBe(bytes);
+  });
+
+  it('keeps every byte, also those of a character that is cut', () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 40 }), (tail) => {
+        const clean = tail.filter((byte) => byte !== 10 && byte !== 13);
+        const bytes = Buffer.concat([Buffer.from('id: a\ndata: '), clean]);
+        expect(Buffer.from(withMarkedId(bytes, 's/'))).toEqual(Buffer.concat([Buffer.from('id: s/a\ndata: '), clean]));
+      }),
+    );
   });
 });
