@@ -28,6 +28,8 @@ export interface RunFacts {
   readonly context_growth?: number | undefined;
   /** uncached input of the last turn over the median of those before; absent: 1 */
   readonly uncached_ratio?: number | undefined;
+  /** of the last 20 answers those that say nearly the same as the last one, itself included; absent: nobody keeps it, as 0 */
+  readonly near_duplicates?: number | undefined;
   /** how often this very request was sent before without an answer */
   readonly retries?: number | undefined;
   /** sub-agents that this run, or the one that spawned it, began within a minute */

@@ -2,6 +2,7 @@ import { nanoToUsd } from '../domain/money.ts';
 import type { Principal } from '../domain/principal.ts';
 import type { BeginEntry } from '../domain/receipt.ts';
 import { type Nano, nano } from '../domain/scalars.ts';
+import { simHash } from '../domain/simhash.ts';
 import { summarize } from '../domain/usage.ts';
 import type { Conversation, RunSpace } from '../ports/runs.ts';
 import { type ChargeTerms, chargeOf } from './charge.ts';
@@ -139,6 +140,7 @@ export function remember(gate: Gateway, turn: Turn, outcome: Outcome, charged: N
       read: readOf(outcome),
       conversation,
       answer: outcome.answer,
+      sketch: outcome.text && gate.judge.reads('run.near_duplicates') ? simHash(outcome.text()) : undefined,
       issuedIds: outcome.issuedIds,
       requestHash,
     });

@@ -18,6 +18,8 @@ export interface Outcome {
   /** how often the provider ran something of its own, where the reply ended early */
   readonly providerRuns: number;
   readonly answer?: MessageMark | undefined;
+  /** the visible text of the answer, where there is one; put together when somebody asks */
+  readonly text?: (() => string) | undefined;
   readonly issuedIds: readonly string[];
   /** the usage comes later; the hold stays open */
   readonly deferred?: Deferred | undefined;

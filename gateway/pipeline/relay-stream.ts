@@ -184,7 +184,7 @@ function outcomeOf(reader: StreamReader, cut: Cut | undefined, carrier: Carrier)
     servedModel: reader.servedModel(),
     outputFloor: reader.outputFloor(),
     providerRuns: reader.providerRuns(),
-    ...(complete ? { answer: reader.mark() } : { deferred: reader.deferred?.() }),
+    ...(complete ? { answer: reader.mark(), text: () => reader.text() } : { deferred: reader.deferred?.() }),
     issuedIds: reader.issuedIds(),
   };
 }

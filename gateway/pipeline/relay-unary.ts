@@ -116,6 +116,7 @@ function outcomeOf(reading: ReplyReading): Outcome {
     outputFloor: 0,
     providerRuns: 0,
     answer: reading.mark,
+    text: () => reading.text,
     issuedIds: reading.issuedIds,
     deferred: reading.deferred,
   };

@@ -152,7 +152,7 @@ export class SocketCall {
       servedModel: reader.servedModel(),
       outputFloor: reader.outputFloor(),
       providerRuns: reader.providerRuns(),
-      ...(reader.finished() && { answer: reader.mark() }),
+      ...(reader.finished() && { answer: reader.mark(), text: () => reader.text() }),
       issuedIds: reader.issuedIds(),
     };
   }

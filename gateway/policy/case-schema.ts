@@ -79,6 +79,7 @@ const FACTS = z.strictObject({
       no_progress: count,
       context_growth: amount,
       uncached_ratio: amount,
+      near_duplicates: count,
       retries: count,
       fan_out_per_min: count,
     })

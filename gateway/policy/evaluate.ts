@@ -53,6 +53,8 @@ export class RulesJudge implements Judge {
   readonly #lasting: boolean;
   readonly #relevances = new Map<string, Relevance>();
   readonly #rehydrating: readonly CompiledRule[];
+  /** every fact that some condition asks for */
+  readonly #reads: ReadonlySet<string>;
   #standings: ToolStandings | undefined;
   #steps = 0;
 
@@ -67,6 +69,9 @@ export class RulesJudge implements Judge {
     this.#context = new EvalContext(parts.tools);
     this.#solo = new SoloVerdicts(parts.denying, parts.sha256);
     this.#rehydrating = parts.rules.filter((rule) => rule.changes.some((c) => c.op === 'rehydrate'));
+    this.#reads = new Set(
+      parts.rules.flatMap(({ when, unless }) => [...(when?.reads ?? []), ...(unless?.reads ?? [])]),
+    );
     this.#lasting = parts.rules.every((rule) => rule.expiresAt === Number.POSITIVE_INFINITY);
   }
 
@@ -94,6 +99,10 @@ export class RulesJudge implements Judge {
       const message = 'the policy could not be evaluated; the call is denied to be safe, tell the operator of the gate';
       return { ...ALLOWED, decision: 'deny', reason: 'runtime_error:internal', message };
     }
+  }
+
+  reads(fact: string): boolean {
+    return this.#reads.has(fact);
   }
 
   keeps(kind: string): boolean {

@@ -42,6 +42,8 @@ export interface Judge {
   readonly size: number;
   /** Tokens of this kind may have to become their values again, so that the run has to keep those. */
   keeps(kind: string): boolean;
+  /** Some rule asks for this fact, such as `run.steps`: one that takes work is worked out only then. */
+  reads(fact: string): boolean;
   relevance(selection: Selection): Relevance;
   /** Never throws: what breaks is a denial with a `runtime_error:*` reason. */
   evaluate(snapshot: Snapshot): Verdict;

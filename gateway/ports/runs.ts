@@ -1,5 +1,6 @@
 import type { WeighedPrompt } from '../domain/pricing.ts';
 import type { EpochMs, Nano } from '../domain/scalars.ts';
+import type { SimHash } from '../domain/simhash.ts';
 import type { RunFacts } from '../domain/snapshot.ts';
 import type { MessageMark } from './dialect.ts';
 
@@ -36,6 +37,8 @@ export interface RunUpdate {
   readonly issuedIds: readonly string[];
   /** what the turn read, in tokens, where that is certain */
   readonly read?: { readonly input: number; readonly uncached: number } | undefined;
+  /** of the text of its answer, where a rule asks for `run.near_duplicates` */
+  readonly sketch?: SimHash | undefined;
   /** as given to `enter`: without an answer, the same request again is the next attempt of its step */
   readonly requestHash?: string | undefined;
 }

@@ -158,6 +158,7 @@ export function runsContract(name: string, open: () => Promise<OpenRuns>): void 
           no_progress: 0,
           context_growth: 1,
           uncached_ratio: 1,
+          near_duplicates: 0,
           retries: 0,
           fan_out_per_min: 0,
         });
@@ -326,6 +327,24 @@ export function runsContract(name: string, open: () => Promise<OpenRuns>): void 
         expect(facts(60_000)).toMatchObject({ spent_usd: 2, velocity_usd_per_min: 0.5, elapsed_s: 60 });
         expect(facts(200_000)).toMatchObject({ spent_usd: 2, velocity_usd_per_min: 0, elapsed_s: 200 });
         expect(facts(-1_000).elapsed_s).toBe(0);
+      });
+
+      it('counts answers that say nearly the same as the last one, among the last twenty', () => {
+        const answered = (high: number, low = 0): number => {
+          runs.update(SPACE, 'r', done({ sketch: { high, low } }));
+          return facts().near_duplicates as number;
+        };
+        expect(facts().near_duplicates).toBe(0);
+        expect(answered(0b0)).toBe(1);
+        expect(answered(0b111)).toBe(2);
+        expect(answered(0b111, 0x8000_0000)).toBe(2);
+        // three bits away from the first two, four from the third
+        expect(answered(0b1, 0b1)).toBe(3);
+        expect(answered(0xffff_ffff)).toBe(1);
+        runs.update(SPACE, 'r', done({ answer: model('a turn without words') }));
+        expect(facts().near_duplicates).toBe(1);
+        for (let i = 0; i < 30; i += 1) answered(0xffff_ffff);
+        expect(facts().near_duplicates).toBe(20);
       });
 
       it('sees a part for the first time once', () => {

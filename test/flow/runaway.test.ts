@@ -3,7 +3,7 @@ import OpenAI, { type APIError } from 'openai';
 import type { ChatCompletionMessageParam } from 'openai/resources/chat/completions';
 import { afterEach, describe, expect, it } from 'vitest';
 import { startTestGate, type TestGate } from '../support/gate.ts';
-import { completion, json, startUpstream, type TestUpstream } from '../support/upstream.ts';
+import { completion, json, sse, startUpstream, type TestUpstream } from '../support/upstream.ts';
 
 let gate: TestGate;
 let upstream: TestUpstream;
@@ -171,6 +171,48 @@ describe('a loop is stopped within its bound', () => {
       expect(await ask({ 'x-claude-code-agent-id': `sub-${i}` })).toMatchObject({ turns: 1, by: 'model' });
     expect(await ask({ 'x-claude-code-agent-id': 'sub-10' })).toMatchObject({ turns: 0, by: 'gate' });
     expect(upstream.received).toHaveLength(10);
+  });
+});
+
+describe('answers that say nearly the same', () => {
+  const LONG = Array.from({ length: 300 }, (_, i) => `word${(i * i) % 97} of${i % 11} part${i}`).join(' ');
+
+  async function notes(said: (turn: number) => string, stream = false): Promise<readonly string[][]> {
+    let turn = 0;
+    upstream = await startUpstream((_request, response) => {
+      turn += 1;
+      const content = said(turn);
+      if (!stream) return json(response, 200, completion({ content }, usage(200), 'gpt-4o-mini'));
+      const base = { id: 'chatcmpl-1', object: 'chat.completion.chunk', created: 1, model: 'gpt-4o-mini' };
+      const pieces = [
+        { ...base, choices: [{ index: 0, delta: { role: 'assistant', content }, finish_reason: null }] },
+        { ...base, choices: [{ index: 0, delta: {}, finish_reason: 'stop' }] },
+        { ...base, choices: [], usage: usage(200) },
+      ];
+      sse(response, [...pieces.map((piece) => `data: ${JSON.stringify(piece)}\n\n`), 'data: [DONE]\n\n']);
+    });
+    gate = await startTestGate({
+      policy: readFileSync('policies/runaway/policy.yaml', 'utf8'),
+      upstreams: { openai: { base_url: upstream.url, dialects: ['openai-chat'] } },
+    });
+    const openai = new OpenAI({ baseURL: `${gate.url}/run/loop/openai/v1`, apiKey: 'own', maxRetries: 0 });
+    for (let i = 1; i <= 5; i += 1) {
+      const ask = { model: 'gpt-4o-mini', messages: [{ role: 'user' as const, content: `go on, ${i}` }] };
+      if (stream) for await (const _chunk of await openai.chat.completions.create({ ...ask, stream }));
+      else await openai.chat.completions.create(ask);
+    }
+    const calls = await gate.sealed(5);
+    return calls.map(({ actions }) => actions.flatMap(({ reason }) => reason ?? []));
+  }
+
+  it.each([false, true])('are noted from the third on, where the next is asked for (streamed: %s)', async (stream) => {
+    const found = await notes((turn) => `${LONG} and this was attempt ${turn}`, stream);
+    expect(found).toEqual([[], [], [], ['near_duplicate'], ['near_duplicate']]);
+  });
+
+  it('are not what differs', async () => {
+    const found = await notes((turn) => LONG.replaceAll('word', `${'abcde'[turn - 1]}ord`));
+    expect(found.flat()).toEqual([]);
   });
 });
 

@@ -214,6 +214,11 @@ const table: Readonly<Record<string, Name>> = {
     'uncached input of the last turn over the median of those before, else 1',
     (c) => c.snapshot.run.uncached_ratio ?? 1,
   ),
+  'run.near_duplicates': fact(
+    INT,
+    'how many of the last 20 answers say nearly the same as the last one, itself included; 0 before the first',
+    (c) => c.snapshot.run.near_duplicates ?? 0,
+  ),
   'run.retries': fact(
     INT,
     'how often this very request was sent before without an answer',

@@ -1,6 +1,7 @@
 import { nanoToNumber } from '../../domain/money.ts';
 import type { WeighedPrompt } from '../../domain/pricing.ts';
 import { type EpochMs, type Nano, nano } from '../../domain/scalars.ts';
+import type { SimHash } from '../../domain/simhash.ts';
 import type { RunFacts } from '../../domain/snapshot.ts';
 import type { CountedTurn, ToolSighting } from '../../ports/runs.ts';
 import { RunSignals, type TurnInput } from './run-signals.ts';
@@ -102,6 +103,11 @@ export class RunLog {
     this.#signals.returned(callId, hash);
   }
 
+  answered(sketch: SimHash): void {
+    this.#said = undefined;
+    this.#signals.answered(sketch);
+  }
+
   turned(read: TurnInput): void {
     this.#said = undefined;
     this.#signals.turned(read);
@@ -177,6 +183,7 @@ export class RunLog {
       no_progress: this.#signals.noProgress(sighting?.key),
       context_growth: this.#signals.contextGrowth(),
       uncached_ratio: this.#signals.uncachedRatio(),
+      near_duplicates: this.#signals.nearDuplicates(),
       retries: this.retries,
       fan_out_per_min: this.#signals.fanOut(now),
     };

@@ -1,8 +1,12 @@
 import type { EpochMs } from '../../domain/scalars.ts';
+import { hammingDistance, type SimHash } from '../../domain/simhash.ts';
 
 const CALLS_KEPT = 256;
 const KEYS_KEPT = 4096;
 const RESULTS_KEPT = 20;
+const ANSWERS_KEPT = 20;
+/** Bits of 64 that differ between two answers that say nearly the same (meter.md 5, L8). */
+const NEAR_BITS = 3;
 const TURNS_KEPT = 64;
 const CHILDREN_KEPT = 1024;
 /** Growth is looked at over so many turns. */
@@ -22,7 +26,7 @@ interface Turn extends TurnInput {
 }
 
 /**
- * The runaway signals of one run that are no mere counts (meter.md 5: L2 no progress, L4 context growth, L6 fan-out). Bounded: time and
+ * The runaway signals of one run that are no mere counts (meter.md 5: L2 no progress, L4 context growth, L6 fan-out, L8 near-duplicates). Bounded: time and
  * memory do not grow with the run.
  */
 export class RunSignals {
@@ -31,10 +35,13 @@ export class RunSignals {
   readonly #seen = new Set<string>();
   readonly #results: { readonly key: string; readonly hash: string }[] = [];
   readonly #turns: Turn[] = [];
+  /** oldest first */
+  readonly #answers: SimHash[] = [];
   /** what it spawned → when that was first seen, oldest first */
   readonly #children = new Map<string, EpochMs>();
   #fresh = false;
   // worked out once per turn, asked for at every action
+  #near = 0;
   #growth = 1;
   #uncached = 1;
   /** the run that spawned this one */
@@ -62,6 +69,17 @@ export class RunSignals {
     if (this.#turns.length > TURNS_KEPT) this.#turns.shift();
     this.#growth = this.#contextGrowth();
     this.#uncached = this.#uncachedRatio();
+  }
+
+  answered(sketch: SimHash): void {
+    this.#answers.push(sketch);
+    if (this.#answers.length > ANSWERS_KEPT) this.#answers.shift();
+    this.#near = this.#answers.filter((other) => hammingDistance(other, sketch) <= NEAR_BITS).length;
+  }
+
+  /** How many of the last 20 answers say nearly the same as the last, itself included. */
+  nearDuplicates(): number {
+    return this.#near;
   }
 
   spawned(child: string, at: EpochMs): void {

@@ -128,6 +128,7 @@ export class EmbeddedRuns implements Runs {
     const { log, asked } = this.#run(space, run);
     log.spend(change.at, change.cost);
     if (change.read) log.turned(change.read);
+    if (change.sketch) log.answered(change.sketch);
     if (change.answer) log.carried = true;
     const request = change.requestHash === undefined ? undefined : asked.get(change.requestHash);
     if (request) request.failed = change.answer === undefined;
