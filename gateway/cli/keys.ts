@@ -5,7 +5,7 @@ import { Command } from 'commander';
 import { openSharedDesk } from '../compose.ts';
 import { epochMs } from '../domain/scalars.ts';
 import { KEY_PREFIX, keyHash } from '../identity/api-key.ts';
-import { safeId } from '../identity/attribution.ts';
+import { isTag, MOST_TAGS, safeId } from '../identity/attribution.ts';
 import type { KeyRecord, Keys } from '../ports/keys.ts';
 import { openKeys } from '../stores/embedded/open-embedded.ts';
 import { createIds, systemClock } from '../telemetry/clock.ts';
@@ -23,6 +23,7 @@ interface Create extends Shared {
   human?: string;
   tenant: string;
   expires?: string;
+  tag: readonly string[];
 }
 
 /** `tollgate keys`: gateway keys, kept only as hashes; they work at once in a running gate. */
@@ -34,6 +35,7 @@ export function keysCommand(): Command {
     .option('--human <id>', 'who answers for it')
     .option('--tenant <id>', 'whose budget it spends', 'default')
     .option('--expires <date>', 'an ISO date from which it is refused')
+    .option('--tag <name=value>', 'what its calls are booked under; may be given several times', together, [])
     .addOption(jsonOption())
     .action((options: Create) => withKeys(options.config, (keys) => createKey(keys, options)));
   const list = new Command('list')
@@ -72,6 +74,8 @@ async function withKeys(config: string, use: (keys: Keys) => Promise<void>): Pro
   }
 }
 
+const together = (tag: string, tags: readonly string[]): readonly string[] => [...new Set([...tags, tag])];
+
 async function createKey(keys: Keys, options: Create): Promise<void> {
   for (const [name, value] of [
     ['agent', options.agent],
@@ -88,6 +92,7 @@ async function createKey(keys: Keys, options: Create): Promise<void> {
   const expiresAt = options.expires === undefined ? undefined : Date.parse(options.expires);
   if (expiresAt !== undefined && Number.isNaN(expiresAt))
     throw new CommandFailure(2, `--expires \`${options.expires}\` is no ISO date such as 2027-01-31`);
+  const tags = tagsOf(options.tag);
   const clock = systemClock();
   const key = `${KEY_PREFIX}${randomBytes(32).toString('base64url')}`;
   const record: KeyRecord = {
@@ -97,6 +102,7 @@ async function createKey(keys: Keys, options: Create): Promise<void> {
     createdAt: clock.now(),
     ...(options.human !== undefined && { human: options.human }),
     ...(expiresAt !== undefined && { expiresAt: epochMs(expiresAt) }),
+    ...(tags.length > 0 && { tags }),
   };
   await keys.add(keyHash(key), record);
   if (options.json) print({ key, ...record });
@@ -108,6 +114,16 @@ async function createKey(keys: Keys, options: Create): Promise<void> {
   }
 }
 
+/** Throws a CommandFailure where one is none, or there are too many. */
+function tagsOf(tags: readonly string[]): readonly string[] {
+  const wrong = tags.find((tag) => !isTag(tag));
+  if (wrong !== undefined)
+    throw new CommandFailure(2, `--tag \`${wrong}\` may hold letters, digits and \`. _ : = -\` only, at most 128`);
+  if (tags.length > MOST_TAGS)
+    throw new CommandFailure(2, `--tag is given ${tags.length} times; a key has at most ${MOST_TAGS} tags`);
+  return tags;
+}
+
 function show(records: readonly KeyRecord[], json: boolean): void {
   if (json) return print({ keys: records });
   const day = (ms: number | undefined): string => (ms === undefined ? '-' : new Date(ms).toISOString().slice(0, 10));
@@ -116,9 +132,11 @@ function show(records: readonly KeyRecord[], json: boolean): void {
     r.tenant,
     r.agent,
     r.human ?? '-',
+    r.tags?.join(',') ?? '-',
     day(r.createdAt),
     day(r.expiresAt),
     r.revokedAt === undefined ? 'active' : `revoked ${day(r.revokedAt)}`,
   ]);
-  for (const line of columns([['ID', 'TENANT', 'AGENT', 'HUMAN', 'CREATED', 'EXPIRES', 'STATE'], ...rows])) print(line);
+  for (const line of columns([['ID', 'TENANT', 'AGENT', 'HUMAN', 'TAGS', 'CREATED', 'EXPIRES', 'STATE'], ...rows]))
+    print(line);
 }

@@ -20,7 +20,7 @@ export interface Principal {
   readonly run: Named;
   /** the run that began this one, or this agent inside it, as the client says; absent: nobody */
   readonly spawn?: { readonly parent: string; readonly child: string; readonly source: string } | undefined;
-  /** what the call is booked under besides, as the caller says: projects, teams, features; absent: nothing */
+  /** what the call is booked under besides, as its key and else the caller says: projects, teams, features; absent: nothing */
   readonly tags?: readonly string[] | undefined;
   /** names that lost against a stronger source: `kind=id (source)` */
   readonly conflicts: readonly string[];

@@ -55,6 +55,7 @@ export function authenticator(access: Access, keys: Keys, clock: Clock) {
       ...(record.human !== undefined && { human: { id: record.human, source: 'key', assurance: 'keyed' as const } }),
       agent: { id: record.agent, source: 'key', assurance: 'keyed' },
       key: record.id,
+      ...(record.tags !== undefined && { tags: record.tags }),
       ownsGatewayKey: true,
     };
   };

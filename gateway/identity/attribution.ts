@@ -128,7 +128,10 @@ export function attribute(caller: Caller, arrival: Arrival, path: PathLabels, bo
   ];
   const agent = agents[0] ?? { id: 'unnamed', source: 'none', assurance: 'inferred' as const };
   const run = runs[0] ?? inferredRun(body);
-  const tags = tagsOf(headers);
+  const own = caller.tags ?? [];
+  const said = tagsOf(headers).filter((tag) => !own.includes(tag));
+  const foreign = said.filter((tag) => own.some((known) => nameOf(known) === nameOf(tag)));
+  const tags = [...own, ...said.filter((tag) => !foreign.includes(tag))];
   return {
     tenant: caller.tenant,
     ...(humans[0] && { human: humans[0] }),
@@ -149,6 +152,7 @@ export function attribute(caller: Caller, arrival: Arrival, path: PathLabels, bo
         agent,
         agents.filter((a) => a.source !== 'header:user-agent'),
       ),
+      ...foreign.map((tag) => `tag=${tag} (header:x-tollgate-tags)`),
     ],
   };
 }
@@ -164,7 +168,8 @@ function spawnOf(headers: Headers, run: Named): Pick<Principal, 'spawn'> {
   return agent ? { spawn: { parent: run.id, child: agent.id, source: agent.source } } : {};
 }
 
-const MOST_TAGS = 8;
+/** How many tags a call may name, and a key may have. */
+export const MOST_TAGS = 8;
 
 /** What `x-tollgate-tags` lists, each once: the call counts against the budgets and rates of scope `tag`. */
 function tagsOf(headers: Headers): readonly string[] {
@@ -178,6 +183,11 @@ function tagsOf(headers: Headers): readonly string[] {
 
 const SAFE_TAG = /^[A-Za-z0-9._:=-]{1,128}$/;
 const safeTag = (tag: string): string => (SAFE_TAG.test(tag) ? tag : safeId(tag));
+
+/** True for a tag as a gateway key may have it: `name` or `name=value`. */
+export const isTag = (tag: string): boolean => SAFE_TAG.test(tag);
+
+const nameOf = (tag: string): string => tag.split('=', 1)[0] ?? tag;
 
 function inferredRun(body: BodyNames): Named {
   const known = body.infer();

@@ -24,6 +24,8 @@ export interface Caller {
   /** the key's own agent, if a key was used */
   readonly agent?: Named | undefined;
   readonly key?: string | undefined;
+  /** the key's own tags; a call says no others of the same names */
+  readonly tags?: readonly string[] | undefined;
   /** the caller authenticated to the gate: its credential headers must not travel on */
   readonly ownsGatewayKey: boolean;
 }

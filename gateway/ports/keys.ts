@@ -6,6 +6,8 @@ export interface KeyRecord {
   readonly tenant: string;
   readonly human?: string | undefined;
   readonly agent: string;
+  /** what its calls are booked under besides, e.g. `team=red`; absent: nothing */
+  readonly tags?: readonly string[] | undefined;
   readonly createdAt: EpochMs;
   readonly revokedAt?: EpochMs | undefined;
   readonly expiresAt?: EpochMs | undefined;

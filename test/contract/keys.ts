@@ -34,7 +34,8 @@ export function keysContract(name: string, open: () => Promise<OpenKeys>): void 
     afterEach(() => store.close());
 
     it('finds a key by its hash, with every field, also after a restart', async () => {
-      const full = record('key_1', { human: 'ada@example.com', expiresAt: epochMs(1_800_000_000_000) });
+      const tags = ['team=red', 'pilot'];
+      const full = record('key_1', { human: 'ada@example.com', expiresAt: epochMs(1_800_000_000_000), tags });
       await keys.add(hashOf('tg_one'), full);
       await keys.add(hashOf('tg_two'), record('key_2'));
       expect(await keys.find(hashOf('tg_one'))).toEqual(full);

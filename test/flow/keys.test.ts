@@ -38,7 +38,10 @@ beforeEach(async () => {
         credential: { header: 'x-api-key', value: 'ant-of-the-gate' },
       },
     },
-    config: { access: 'keys' },
+    config: {
+      access: 'keys',
+      budgets: [{ scope: 'tag', match: 'team=red', window: 'hour', limit_requests: 1 }],
+    },
   });
 });
 
@@ -83,6 +86,38 @@ describe('access with gateway keys', () => {
     expect(await tollgate('keys', 'list')).not.toContain(made.key);
     await tollgate('keys', 'revoke', made.id);
     await expect(openai.chat.completions.create(ASK)).rejects.toMatchObject({ status: 401, code: 'TG_BAD_KEY' });
+  });
+
+  it('books the calls of a key under its tags, whatever the caller says of the same names', async () => {
+    const create = async (...tags: string[]): Promise<string> =>
+      (JSON.parse(await tollgate('keys', 'create', '--agent', 'bot', '--json', ...tags)) as { key: string }).key;
+    const ask = (apiKey: string, said?: string): Promise<unknown> =>
+      new OpenAI({
+        baseURL: `${gate.url}/openai/v1`,
+        apiKey,
+        maxRetries: 0,
+        defaultHeaders: said === undefined ? {} : { 'x-tollgate-tags': said },
+      }).chat.completions.create(ASK);
+    const [red, plain] = await Promise.all([
+      create('--tag', 'team=red', '--tag', 'pilot', '--tag', 'pilot'),
+      create('--tag', 'team=blue'),
+    ]);
+    await ask(red, 'team=blue,feature=search');
+    await expect(ask(red, 'team=blue')).rejects.toMatchObject({ status: 429, code: 'TG_RATE_LIMITED' });
+    await ask(plain, 'team=red');
+    expect(await tollgate('keys', 'list')).toContain('team=red,pilot');
+  });
+
+  it('says what a tag may be', async () => {
+    const refused = (...tags: string[]): Promise<unknown> =>
+      tollgate('keys', 'create', '--agent', 'bot', ...tags.flatMap((tag) => ['--tag', tag])).then(
+        () => 'made',
+        (error: { stderr: string }) => error.stderr,
+      );
+    const nine = Array.from({ length: 9 }, (_, n) => `t${n}`);
+    const [spaced, many] = await Promise.all([refused('a b'), refused(...nine)]);
+    expect(spaced).toContain('--tag `a b` may hold letters');
+    expect(many).toContain('a key has at most 8 tags');
   });
 
   it('keeps two keys with the same run id apart', async () => {

@@ -4,7 +4,7 @@ import { type EpochMs, epochMs } from '../../domain/scalars.ts';
 import type { KeyRecord, Keys } from '../../ports/keys.ts';
 import { durably } from './database.ts';
 
-const COLUMNS = 'id, tenant, human, agent, created_at, revoked_at, expires_at';
+const COLUMNS = 'id, tenant, human, agent, created_at, revoked_at, expires_at, tags';
 
 /**
  * Keys by their hash. Every look reads the file, so a key that another process made or revoked counts from the next call on. A new
@@ -29,10 +29,11 @@ export class EmbeddedKeys implements Keys {
   /** The same key again changes nothing. Throws a Fault (`TG_INTERNAL`) where the id or the hash is another key's. */
   async add(hash: string, record: KeyRecord): Promise<void> {
     const { id, tenant, human, agent, createdAt, revokedAt, expiresAt } = record;
-    const values = [id, hash, tenant, human ?? null, agent, createdAt, revokedAt ?? null, expiresAt ?? null];
+    const tags = record.tags ? JSON.stringify(record.tags) : null;
+    const values = [id, hash, tenant, human ?? null, agent, createdAt, revokedAt ?? null, expiresAt ?? null, tags];
     const owner = answered(() =>
       durably(this.#db, () => {
-        const sql = `INSERT INTO keys (id, hash, ${COLUMNS.slice(4)}) VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`;
+        const sql = `INSERT INTO keys (id, hash, ${COLUMNS.slice(4)}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`;
         this.#db.prepare(sql).run(...values);
         return this.#db.prepare('SELECT id FROM keys WHERE hash = ?').get(hash)?.['id'];
       }),
@@ -69,5 +70,6 @@ function recordOf(row: Record<string, unknown>): KeyRecord {
     createdAt: epochMs(row['created_at'] as number),
     revokedAt: time('revoked_at'),
     expiresAt: time('expires_at'),
+    ...(row['tags'] !== null && { tags: JSON.parse(row['tags'] as string) as string[] }),
   };
 }

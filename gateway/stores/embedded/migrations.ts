@@ -141,4 +141,7 @@ export const MIGRATIONS: readonly string[] = [
   `
   ALTER TABLE holds ADD COLUMN rates TEXT;
   `,
+  `
+  ALTER TABLE keys ADD COLUMN tags TEXT;
+  `,
 ];

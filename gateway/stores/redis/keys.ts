@@ -113,10 +113,10 @@ export class RedisKeys implements Keys {
 }
 
 function recordOf(text: string, revoked: (id: string) => string | undefined): KeyRecord {
-  const { id, tenant, human, agent, createdAt, expiresAt } = JSON.parse(text) as KeyRecord;
+  const { id, tenant, human, agent, createdAt, expiresAt, tags } = JSON.parse(text) as KeyRecord;
   const at = revoked(id);
   const revokedAt = at === undefined ? undefined : (Number(at) as EpochMs);
-  return { id, tenant, human, agent, createdAt, revokedAt, expiresAt };
+  return { id, tenant, human, agent, createdAt, revokedAt, expiresAt, ...(tags && { tags }) };
 }
 
 async function answered<T>(work: () => Promise<T>): Promise<T> {

@@ -163,3 +163,21 @@ describe('what a client says never gives it more', () => {
     expect(safeId('a\nb')).toMatch(/^h-[0-9a-f]{24}$/);
   });
 });
+
+describe('tags', () => {
+  const TAGGED: Caller = { ...KEYED, tags: ['team=red', 'pilot'] };
+
+  it('come from the key, then from the caller, each once', () => {
+    const said = { 'x-tollgate-tags': 'feature=search, pilot, team=red, late' };
+    expect(who(said, { caller: TAGGED }).tags).toEqual(['team=red', 'pilot', 'feature=search', 'late']);
+    expect(who(said).tags).toEqual(['feature=search', 'pilot', 'team=red', 'late']);
+    expect(who({}, { caller: TAGGED }).tags).toEqual(['team=red', 'pilot']);
+    expect(who({}).tags).toBeUndefined();
+  });
+
+  it('of the names that the key has are not the caller’s to say, and the receipt tells that it tried', () => {
+    const { tags, conflicts } = who({ 'x-tollgate-tags': 'team=blue,pilot=no,teams=blue' }, { caller: TAGGED });
+    expect(tags).toEqual(['team=red', 'pilot', 'teams=blue']);
+    expect(conflicts).toEqual(['tag=team=blue (header:x-tollgate-tags)', 'tag=pilot=no (header:x-tollgate-tags)']);
+  });
+});
