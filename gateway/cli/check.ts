@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import { cashierOf, configProblems, remotesOf } from '../compose.ts';
+import { leaseWarnings } from '../config/lease-warnings.ts';
 import type { LoadedConfig } from '../config/load.ts';
 import { type Problem, problemText } from '../domain/source.ts';
 import { readSources } from '../main.ts';
@@ -64,7 +65,11 @@ function checkAll(config: LoadedConfig): Report {
   const whole = (message: string): Problem => ({ file: config.file, line: 0, column: 0, message });
   try {
     const cashier = cashierOf(sources.prices);
-    return { ...policy, problems: [...configProblems(config, cashier).map(whole), ...policy.problems] };
+    return {
+      ...policy,
+      problems: [...configProblems(config, cashier).map(whole), ...policy.problems],
+      warnings: [...leaseWarnings(config).map(whole), ...policy.warnings],
+    };
   } catch (error) {
     if (error instanceof PriceFault) return { ...policy, problems: [...policy.problems, ...error.problems] };
     throw error;

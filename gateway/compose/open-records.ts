@@ -24,7 +24,7 @@ export async function openRecords(
   opened.add(() => spool.close());
   const store = openEmbedded(join(config.state, 'tollgate.db'), { clock });
   opened.add(() => store.close());
-  const shared = await openShared(opened, config, parts, store);
+  const shared = await openShared(opened, config, parts, store, spool);
   const ledger = (shared ?? store).ledger;
   const { open: unsealed } = await scanOpen(spool, { since: spool.head().seq });
   const recovered = await recover({
@@ -60,6 +60,7 @@ async function openShared(
   { store, state }: LoadedConfig,
   { clock, log, metrics }: Pick<Gateway, 'clock' | 'log' | 'metrics'>,
   { runs }: EmbeddedStore,
+  spool: OpenSpool,
 ): Promise<RedisStore | undefined> {
   if (!store) return undefined;
   const { openRedis } = await import('../stores/redis/open-redis.ts');
@@ -73,7 +74,18 @@ async function openShared(
     allowance: store.allowance_usd,
     onAllowance: (amount) => metrics.allowance(amount),
     onHealth: (up) => metrics.sharedStore(up),
+    leases: { ms: store.lease_ms },
+    recordLine: () => spool.head().seq,
+    onGrant: (from) => metrics.grant(from),
+    onLeases: (open) => metrics.leases(open),
+    onRecall: (returned) => metrics.recall(returned),
   });
+  // heard until the store is closed: a lease ends when all its calls are in the record
+  opened.add(
+    spool.subscribe(({ entry }) => {
+      if (entry.kind === 'seal' && !entry.deferred) shared.ledger.sealed(entry.settles ?? entry.id);
+    }),
+  );
   opened.add(() => shared.close());
   return shared;
 }

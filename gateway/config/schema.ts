@@ -138,6 +138,13 @@ const store = z.strictObject({
   timeout_ms: z.int().min(10).max(60_000).default(1_000),
   /** how many replicas must have a hold or charge before it counts: a failover then loses none */
   replicas: z.int().min(0).max(16).default(0),
+  /** how long money is leased to a gateway, which then grants calls without asking; 0: every budgeted call asks */
+  lease_ms: z
+    .union([
+      z.literal(0),
+      z.int().min(1_000, 'a lease of less than 1000 ms saves no question; 0 turns leases off').max(600_000),
+    ])
+    .default(0),
   /** what each gateway may spend while it is away; 0: budgeted calls are refused then */
   allowance_usd: allowance,
 });

@@ -45,8 +45,12 @@ export interface BeginEntry {
   readonly upstream: string;
   readonly dialect: string;
   readonly model: string;
-  /** what the ledger holds, in nano-dollars, and on which accounts */
-  readonly hold: { readonly amount: string; readonly accounts: readonly string[] };
+  /** what the ledger holds, in nano-dollars, and on which accounts; `leases`: of which lease on each it is a part */
+  readonly hold: {
+    readonly amount: string;
+    readonly accounts: readonly string[];
+    readonly leases?: readonly string[] | undefined;
+  };
 }
 
 /** The sealed receipt: one for each call that arrived, whatever became of it. */

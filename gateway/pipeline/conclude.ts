@@ -25,7 +25,11 @@ export async function begin(gate: Gateway, trail: Trail, principal: Principal, h
     upstream: trail.upstream,
     dialect: trail.dialect,
     model: trail.model,
-    hold: { amount: hold.amount.toString(), accounts: hold.accounts.map((a) => a.id) },
+    hold: {
+      amount: hold.amount.toString(),
+      accounts: hold.accounts.map((a) => a.id),
+      ...(hold.leases && { leases: hold.leases }),
+    },
   };
   await gate.spool.append(entry);
 }

@@ -6,6 +6,8 @@ export interface Hold {
   readonly amount: Nano;
   readonly accounts: readonly Account[];
   readonly balances: readonly Balance[];
+  /** the lease on each account that it is a part of */
+  readonly leases?: readonly string[] | undefined;
   /** the call took of rates, which its end corrects */
   readonly rated?: boolean | undefined;
 }

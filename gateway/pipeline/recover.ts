@@ -5,6 +5,7 @@ import type { Calls } from '../ports/calls.ts';
 import type { Deferrals, DeferredCall } from '../ports/deferrals.ts';
 import type { Spool } from '../ports/spool.ts';
 import { deferredOf, leaseOf } from './deferred.ts';
+import { type LeftLeases, settleLeft } from './left-leases.ts';
 
 interface RecordedHold {
   readonly id: CallId;
@@ -33,6 +34,8 @@ export interface RecoveryParts {
     release(id: CallId): Promise<void>;
     renew(id: CallId, lapsesAt: EpochMs): Promise<void>;
     settle(id: CallId, amount: Nano, accounts: readonly []): Promise<{ readonly charged: Nano }>;
+    /** where calls can be parts of leases */
+    readonly leases?: LeftLeases;
   };
   readonly policy: Digest;
   readonly prices: Digest;
@@ -55,7 +58,14 @@ const BATCH = 1000;
  */
 export async function recover(parts: RecoveryParts): Promise<Recovered> {
   const { spool, open, calls, deferrals, ledger } = parts;
-  let holds: RecordedHold[] = open.map(holdOf);
+  const named = new Set<string>();
+  /** a call that is part of leases has no hold of its own */
+  const held = (entry: BeginEntry): readonly RecordedHold[] => {
+    if (!entry.hold.leases || !ledger.leases) return [holdOf(entry)];
+    for (const lease of entry.hold.leases) named.add(lease);
+    return [];
+  };
+  let holds: RecordedHold[] = open.flatMap(held);
   let settlements: RecordedSettlement[] = [];
   let indexed = 0;
   const handOver = async (): Promise<void> => {
@@ -65,7 +75,7 @@ export async function recover(parts: RecoveryParts): Promise<Recovered> {
   };
   const kept = new Set(deferrals.waiting().map(({ call }) => call));
   for await (const { seq, entry } of spool.read(calls.indexedTo() + 1)) {
-    if (entry.kind === 'begin') holds.push(holdOf(entry));
+    if (entry.kind === 'begin') holds.push(...held(entry));
     else if (entry.kind === 'seal') {
       const later = deferredOf(entry);
       if (later) deferrals.open(later);
@@ -80,6 +90,7 @@ export async function recover(parts: RecoveryParts): Promise<Recovered> {
   }
   await handOver();
   const waiting = new Map(deferrals.waiting().map((one) => [one.call, one]));
+  if (ledger.leases) await settleLeft(ledger.leases, spool, named, waiting);
   for (const later of waiting.values()) await ledger.renew(later.call, leaseOf(later));
   const begun = new Set(open.map(({ id }) => id));
   const strays = (await ledger.openHolds()).filter((id) => !begun.has(id) && !waiting.has(id));

@@ -58,7 +58,7 @@ export async function reserve(
     const message = shortOfBudget('the call', answer.short, answer.left, quote, 'ask for less output');
     throw refusal(trail, principal, model, answer.short.account, message);
   }
-  const hold: Hold = { amount: answer.amount, accounts, balances: answer.balances };
+  const hold: Hold = { amount: answer.amount, accounts, balances: answer.balances, leases: answer.leases };
   trail.budgetLeft = budgetLeft(hold);
   return hold;
 }

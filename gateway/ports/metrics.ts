@@ -34,6 +34,12 @@ export interface Metrics {
   /** granted on the local allowance while the shared store was away */
   allowance(amount: Nano): void;
   sharedStore(up: boolean): void;
+  /** a budgeted call was granted: out of leases, or by asking the shared store */
+  grant(from: 'lease' | 'store'): void;
+  /** how many leases the shared store holds for this gateway */
+  leases(open: number): void;
+  /** leases of other gateways were asked for, and came back in time or did not */
+  recall(returned: boolean): void;
   /** a question to a remote detector */
   classifier(detector: string, result: ClassifierResult): void;
   classifierOpen(detector: string, open: boolean): void;

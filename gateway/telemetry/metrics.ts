@@ -92,6 +92,11 @@ function openGateMetrics(registry: Registry): Omit<Metrics, 'call' | 'overhead' 
   const lag = gauge('tollgate_ship_lag_lines', 'audit lines that a sink has not taken yet', ['sink']);
   const healthy = gauge('tollgate_spool_healthy', '1 while the audit spool can be written');
   const shared = gauge('tollgate_shared_store_up', '1 while the store that gateways share answers');
+  const grants = series('tollgate_grants_total', 'budgeted calls granted out of leases or by asking the shared store', [
+    'from',
+  ]);
+  const leases = gauge('tollgate_open_leases', 'leases that the shared store holds for this gate');
+  const recalls = series('tollgate_lease_recalls_total', 'times that leases of other gates were asked for', ['result']);
   const classified = series('tollgate_remote_detector_questions_total', 'texts that a remote detector was to look at', [
     'detector',
     'result',
@@ -108,6 +113,9 @@ function openGateMetrics(registry: Registry): Omit<Metrics, 'call' | 'overhead' 
     overrun: (amount) => overrun.add(Number(amount)),
     allowance: (amount) => allowance.add(Number(amount)),
     sharedStore: (up) => shared.set(up ? 1 : 0),
+    grant: (from) => grants.add(1, from),
+    leases: (open) => leases.set(open),
+    recall: (returned) => recalls.add(1, returned ? 'returned' : 'unanswered'),
     classifier: (detector, result) => classified.add(1, detector, result),
     classifierOpen: (detector, open) => breaker.set({ detector }, open ? 1 : 0),
     shipped: (sink, lines) => shipped.add(lines, sink),

@@ -40,10 +40,20 @@ interface Worker {
   readonly folder: string;
   /** resolves with the exit code; null where it was killed */
   readonly gone: Promise<number | null>;
+  /** how many calls it was granted out of leases, by its last word */
+  leased(): number;
 }
 
-async function start(folder: string, seed: number, calls: number): Promise<Worker> {
-  const args = ['--disable-warning=ExperimentalWarning', WORKER, redis.url, folder, `${seed}`, `${calls}`];
+async function start(folder: string, seed: number, calls: number, leaseMs: number): Promise<Worker> {
+  const args = [
+    '--disable-warning=ExperimentalWarning',
+    WORKER,
+    redis.url,
+    folder,
+    `${seed}`,
+    `${calls}`,
+    `${leaseMs}`,
+  ];
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
   children.add(child);
   const gone = once(child, 'exit').then(([code]) => code as number | null);
@@ -52,7 +62,7 @@ async function start(folder: string, seed: number, calls: number): Promise<Worke
     said += text.toString();
   });
   await until(() => said.includes('ready'), 'the worker is ready', 20_000);
-  return { child, folder, gone };
+  return { child, folder, gone, leased: () => Number(/done (\d+)/.exec(said)?.[1] ?? 0) };
 }
 
 /** What is counted of each rate, straight from Redis. */
@@ -132,10 +142,11 @@ describe('three processes and one redis', () => {
     },
   ];
 
-  it.each(cases)(
-    '$name: never more than the limit, and in the end what the receipts say',
+  const both = [0, 400].flatMap((leaseMs) => cases.map((one) => ({ ...one, leaseMs })));
+  it.each(both)(
+    '$name, leases of $leaseMs ms: never more than the limit, and in the end what the receipts say',
     { timeout: 60_000 },
-    async ({ name, trouble }) => {
+    async ({ name, trouble, leaseMs }) => {
       const admin = new Redis(redis.url);
       await admin.flushall();
       await admin.quit();
@@ -143,7 +154,7 @@ describe('three processes and one redis', () => {
       const eye = watch(store);
       const folders = [1, 2, 3].map((n) => mkdtempSync(join(root, `gateway-${n}-`)));
       const seed = name.length;
-      const workers = await Promise.all(folders.map((folder, n) => start(folder, seed * 10 + n, 700)));
+      const workers = await Promise.all(folders.map((folder, n) => start(folder, seed * 10 + n, 700, leaseMs)));
       const troubled = trouble();
       // one gateway dies in mid-call and starts again on its own record
       await pause(250);
@@ -151,7 +162,7 @@ describe('three processes and one redis', () => {
       first.child.kill('SIGKILL');
       expect(await first.gone).toBeNull();
       await troubled;
-      const again = await start(first.folder, seed * 10 + 7, 300);
+      const again = await start(first.folder, seed * 10 + 7, 300, leaseMs);
       expect(await Promise.all([again, ...others].map(({ gone }) => gone))).toEqual([0, 0, 0]);
 
       const { looks, passed } = await eye.stop();
@@ -167,12 +178,17 @@ describe('three processes and one redis', () => {
       const rates = await counted(counter);
       counter.disconnect();
       // every call that was carried took one request; a call that nobody knows the end of counts at its most
-      expect(rates.requests).toBe(sealed.calls);
-      expect(rates.tokens).toBeGreaterThanOrEqual(Number(sealed.charged));
+      if (leaseMs === 0) expect(rates.requests).toBe(sealed.calls);
+      if (leaseMs === 0) expect(rates.tokens).toBeGreaterThanOrEqual(Number(sealed.charged));
       expect(runs.reduce((sum, { spent }) => sum + spent, 0n)).toBe(tenant?.spent);
       // the limits were reached, else this showed nothing
       expect(tenant?.spent).toBeGreaterThan(30_000n);
-      expect(rates.requests).toBeGreaterThan(RATES.requests - 30);
+      const leased = others.reduce((sum, worker) => sum + worker.leased(), 0);
+      if (leaseMs > 0) expect(leased).toBeGreaterThan(20);
+      else {
+        expect(leased).toBe(0);
+        expect(rates.requests).toBeGreaterThan(RATES.requests - 30);
+      }
       await store.close();
     },
   );
