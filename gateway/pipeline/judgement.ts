@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto';
-import type { Action } from '../domain/action.ts';
+import type { Action, ToolRef } from '../domain/action.ts';
 import { canonical } from '../domain/canonical.ts';
 import type { PlacedFinding } from '../domain/finding.ts';
 import type { Json } from '../domain/json.ts';
@@ -39,11 +39,11 @@ export interface JudgeOptions {
   readonly inLog?: boolean | undefined;
 }
 
-/** The key under which a tool call is recognised when it comes again: tool and canonical arguments. */
-const sightingOf = (tool: string, args: Json, callId: string | undefined): ToolSighting => ({
-  tool,
+/** The key under which a tool call is recognised when it comes again: tool and canonical arguments, the volatile ones left out. */
+const sightingOf = ({ judge }: Gateway, { name, callId }: ToolRef, args: Json): ToolSighting => ({
+  tool: name,
   callId,
-  key: hash('sha256', `${tool}\n${canonical(args)}`, 'base64'),
+  key: hash('sha256', `${name}\n${canonical(judge.steady(name, args))}`, 'base64'),
 });
 
 /** Gathers what the rules that could apply need, freezes it and asks the judge. Sync and total. */
@@ -52,7 +52,7 @@ export function judge(bench: Bench, action: Action, options: JudgeOptions = {}):
   const relevance = gate.judge.relevance(selectionOf(facts, action));
   const sighting =
     action.point === 'pre_tool_call' && action.tool && options.inLog !== true
-      ? sightingOf(action.tool.name, action.target, action.tool.callId)
+      ? sightingOf(gate, action.tool, action.target)
       : undefined;
   let findings: readonly PlacedFinding[] = options.findings ?? [];
   let verdict: Verdict = ALLOWED;

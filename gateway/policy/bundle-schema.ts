@@ -91,6 +91,7 @@ const toolFacts = z.strictObject({
   resource: oneOrMore(inside).optional(),
   amount: z.union([inside, z.strictObject({ at: inside, unit: text })]).optional(),
   undo: text.optional(),
+  volatile: oneOrMore(inside).optional(),
 });
 
 const duration = z.string().regex(/^[1-9][0-9]{0,5}(s|m|h|d)$/, 'must be a length of time such as `15m`');

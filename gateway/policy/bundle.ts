@@ -30,7 +30,7 @@ const folderName = (path: string): string => path.split(/[\\/]/).at(-2) ?? 'poli
 
 type ToolText = NonNullable<BundleText['tools']>[string];
 
-function toolFacts({ destinations = [], resource, amount, undo, ...plain }: ToolText): ToolFacts {
+function toolFacts({ destinations = [], resource, amount, undo, volatile, ...plain }: ToolText): ToolFacts {
   const stated = Object.fromEntries(Object.entries(plain).filter(([, value]) => value !== undefined));
   return {
     ...UNDESCRIBED,
@@ -40,6 +40,7 @@ function toolFacts({ destinations = [], resource, amount, undo, ...plain }: Tool
     resource: resource === undefined ? [] : [resource].flat(),
     amount: typeof amount === 'string' ? { at: amount, unit: '' } : amount,
     undo: undo ?? '',
+    volatile: volatile === undefined ? [] : [volatile].flat(),
   };
 }
 

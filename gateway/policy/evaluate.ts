@@ -1,4 +1,5 @@
 import type { PlacedFinding } from '../domain/finding.ts';
+import type { Json } from '../domain/json.ts';
 import type { Digest } from '../domain/scalars.ts';
 import type { Snapshot } from '../domain/snapshot.ts';
 import { ALLOWED, type RuntimeError, type Verdict } from '../domain/verdict.ts';
@@ -15,6 +16,7 @@ import { reveal, unrevealed, withValues } from './rehydrate.ts';
 import { IRRELEVANT, relevanceOf } from './relevance.ts';
 import { isSettled, selects } from './selectors.ts';
 import { SoloVerdicts } from './solo-verdicts.ts';
+import { steadyArguments } from './steady-arguments.ts';
 import type { ToolCatalogue } from './tool-catalogue.ts';
 import { ToolStandings } from './tool-standing.ts';
 import { TransformFailure } from './transform-failure.ts';
@@ -99,6 +101,10 @@ export class RulesJudge implements Judge {
       const message = 'the policy could not be evaluated; the call is denied to be safe, tell the operator of the gate';
       return { ...ALLOWED, decision: 'deny', reason: 'runtime_error:internal', message };
     }
+  }
+
+  steady(tool: string, args: Json): Json {
+    return steadyArguments(args, this.#parts.tools.find(tool).volatile);
   }
 
   reads(fact: string): boolean {

@@ -1,4 +1,5 @@
 import type { Point, ToolRef } from '../domain/action.ts';
+import type { Json } from '../domain/json.ts';
 import type { Digest, EpochMs } from '../domain/scalars.ts';
 import type { Snapshot } from '../domain/snapshot.ts';
 import type { Verdict } from '../domain/verdict.ts';
@@ -42,6 +43,8 @@ export interface Judge {
   readonly size: number;
   /** Tokens of this kind may have to become their values again, so that the run has to keep those. */
   keeps(kind: string): boolean;
+  /** The arguments by which a call of the tool is known again: those that the policy calls volatile are left out. */
+  steady(tool: string, args: Json): Json;
   /** Some rule asks for this fact, such as `run.steps`: one that takes work is worked out only then. */
   reads(fact: string): boolean;
   relevance(selection: Selection): Relevance;

@@ -23,6 +23,8 @@ export interface ToolFacts {
   readonly amount: { readonly at: string; readonly unit: string } | undefined;
   /** the tool that reverses it; '' where none is named */
   readonly undo: string;
+  /** pointers of the arguments that differ from call to call and say nothing, such as an id of the request */
+  readonly volatile: readonly string[];
 }
 
 /** What is true of a tool nobody described: its output may come from anyone, and it may change things. */
@@ -37,6 +39,7 @@ export const UNDESCRIBED: ToolFacts = {
   resource: [],
   amount: undefined,
   undo: '',
+  volatile: [],
 };
 
 /** Facts of a tool whose server admits more danger than the policy says: never less strict than they were. */

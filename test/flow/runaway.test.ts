@@ -29,7 +29,11 @@ interface Ended {
 
 const usage = (prompt: number) => ({ prompt_tokens: prompt, completion_tokens: 20, total_tokens: prompt + 20 });
 
-async function open(plan: Plan, prompt: (turn: number) => number = (turn) => 200 + turn * 20): Promise<void> {
+async function open(
+  plan: Plan,
+  prompt: (turn: number) => number = (turn) => 200 + turn * 20,
+  changed: (policy: string) => string = (policy) => policy,
+): Promise<void> {
   let turn = 0;
   upstream = await startUpstream((_request, response) => {
     turn += 1;
@@ -50,7 +54,7 @@ async function open(plan: Plan, prompt: (turn: number) => number = (turn) => 200
     );
   });
   gate = await startTestGate({
-    policy: readFileSync('policies/runaway/policy.yaml', 'utf8'),
+    policy: changed(readFileSync('policies/runaway/policy.yaml', 'utf8')),
     upstreams: { openai: { base_url: upstream.url, dialects: ['openai-chat'] } },
   });
 }
@@ -91,6 +95,13 @@ async function agent(most: number, tool: Tool, headers: Record<string, string> =
 describe('a loop is stopped within its bound', () => {
   it('the same call over and over: four are made, the eighth proposal halts', async () => {
     await open(() => ({ tool: 'search', args: { q: 'again' } }));
+    expect(await agent(60, (_n, _a, nth) => `result ${nth}`)).toEqual({ turns: 8, executed: 4, by: 'halt' });
+  });
+
+  it('the same call with an id of its own each time, where the policy calls that volatile', async () => {
+    const volatile = 'tools:\n  search: { volatile: [/trace/id, /at] }\n\nlists:';
+    const plan: Plan = (turn) => ({ tool: 'search', args: { q: 'again', at: turn, trace: { id: `t${turn}` } } });
+    await open(plan, undefined, (policy) => policy.replace('lists:', volatile));
     expect(await agent(60, (_n, _a, nth) => `result ${nth}`)).toEqual({ turns: 8, executed: 4, by: 'halt' });
   });
 
