@@ -120,6 +120,16 @@ describe('what is kept', () => {
     for (const key of rates) expect(await admin.ttl(key)).toBeGreaterThan(86_400);
   });
 
+  it('is not made anew where it expired before the call ended', async () => {
+    const [one, two] = [freshCall(), freshCall()];
+    await reserve(store, one, both());
+    await reserve(store, two, both());
+    await admin.del(...(await admin.keys('tollgate:{t.t}:rate:*')));
+    await store.ledger.settle(one, nano(1n), [run], 40);
+    await store.ledger.release(two);
+    expect(await admin.keys('tollgate:{t.t}:rate:*')).toEqual([]);
+  });
+
   it('is nothing where redis is short of memory', async () => {
     await reserve(store, freshCall(), both());
     await admin.config('SET', 'maxmemory', '1');
