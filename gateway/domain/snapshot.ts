@@ -34,6 +34,8 @@ export interface RunFacts {
   readonly retries?: number | undefined;
   /** sub-agents that this run, or the one that spawned it, began within a minute */
   readonly fan_out_per_min?: number | undefined;
+  /** how many runs stand above it, at most 32, and 32 where it stands above itself; absent: 0 */
+  readonly depth?: number | undefined;
 }
 
 export interface BudgetFacts {

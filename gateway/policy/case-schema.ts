@@ -82,6 +82,7 @@ const FACTS = z.strictObject({
       near_duplicates: count,
       retries: count,
       fan_out_per_min: count,
+      depth: count,
     })
     .partial()
     .optional(),

@@ -161,6 +161,7 @@ export function runsContract(name: string, open: () => Promise<OpenRuns>): void 
           near_duplicates: 0,
           retries: 0,
           fan_out_per_min: 0,
+          depth: 0,
         });
         expect(runs.firstSight(theirs, 'r', 'part')).toBe(true);
         expect(runs.enter(theirs, 'r', at(2), 'h', true)).toEqual({ step: 1, attempt: 1, first: true });
@@ -327,6 +328,22 @@ export function runsContract(name: string, open: () => Promise<OpenRuns>): void 
         expect(facts(60_000)).toMatchObject({ spent_usd: 2, velocity_usd_per_min: 0.5, elapsed_s: 60 });
         expect(facts(200_000)).toMatchObject({ spent_usd: 2, velocity_usd_per_min: 0, elapsed_s: 200 });
         expect(facts(-1_000).elapsed_s).toBe(0);
+      });
+
+      it('knows how deep a run stands below others, and one that stands below itself', () => {
+        const depth = (run: string) => runs.facts(SPACE, run, at(0)).depth;
+        const begins = (parent: string, run: string): void => runs.spawned(SPACE, parent, run, run, at(0));
+        begins('a', 'b');
+        begins('b', 'c');
+        begins('b', 'c');
+        expect(['a', 'b', 'c'].map(depth)).toEqual([0, 1, 2]);
+        // an agent within a run of its own is no deeper
+        runs.spawned(SPACE, 'c', 'c', 'helper', at(0));
+        expect(depth('c')).toBe(2);
+        begins('c', 'a');
+        expect(depth('a')).toBe(32);
+        for (let i = 0; i < 100; i += 1) begins(`d${i}`, `d${i + 1}`);
+        expect([1, 31, 32, 100].map((i) => depth(`d${i}`))).toEqual([1, 31, 32, 32]);
       });
 
       it('counts answers that say nearly the same as the last one, among the last twenty', () => {

@@ -185,6 +185,26 @@ describe('a loop is stopped within its bound', () => {
   });
 });
 
+describe('a chain of agents that begin agents', () => {
+  it('ends at the sixth', async () => {
+    await open(() => undefined);
+    const ask = async (run: string, parent: string): Promise<number> => {
+      const answer = await fetch(`${gate.url}/run/${run}/openai/v1/chat/completions`, {
+        method: 'POST',
+        headers: { authorization: 'Bearer own', 'content-type': 'application/json', 'x-tollgate-parent-run': parent },
+        body: JSON.stringify({ model: 'gpt-4o-mini', messages: [{ role: 'user', content: 'go' }] }),
+      });
+      await answer.arrayBuffer();
+      return answer.status;
+    };
+    const statuses: number[] = [];
+    for (let i = 1; i <= 6; i += 1) statuses.push(await ask(`r${i}`, `r${i - 1}`));
+    expect(statuses).toEqual([200, 200, 200, 200, 200, 403]);
+    // and so does one that says it began itself, over another
+    expect(await ask('r0', 'r1')).toBe(403);
+  });
+});
+
 describe('answers that say nearly the same', () => {
   const LONG = Array.from({ length: 300 }, (_, i) => `word${(i * i) % 97} of${i % 11} part${i}`).join(' ');
 

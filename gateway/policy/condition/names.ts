@@ -229,6 +229,11 @@ const table: Readonly<Record<string, Name>> = {
     'sub-agents that this run, or the one that began it, began within a minute',
     (c) => c.snapshot.run.fan_out_per_min ?? 0,
   ),
+  'run.depth': fact(
+    INT,
+    'how many runs stand above this one, as their callers said it; 32 where it stands above itself',
+    (c) => c.snapshot.run.depth ?? 0,
+  ),
   'quote.max_usd': fact(DOUBLE, 'the most this call can cost', (c) => c.snapshot.quote.max_usd),
   'quote.expected_usd': fact(DOUBLE, 'what it will probably cost', (c) => c.snapshot.quote.expected_usd),
   'quote.priced': fact(BOOL, 'a price is known', (c) => c.snapshot.quote.priced),

@@ -118,7 +118,7 @@ export class RunLog {
     this.#said = undefined;
     log.#said = undefined;
     this.#signals.spawned(child, at);
-    if (log !== this) log.#signals.parent = this.#signals;
+    if (log !== this) log.#signals.adoptedBy(this.#signals);
   }
 
   begin(at: EpochMs): void {
@@ -186,6 +186,7 @@ export class RunLog {
       near_duplicates: this.#signals.nearDuplicates(),
       retries: this.retries,
       fan_out_per_min: this.#signals.fanOut(now),
+      depth: this.#signals.depth(),
     };
   }
 

@@ -12,6 +12,8 @@ const CHILDREN_KEPT = 1024;
 /** Growth is looked at over so many turns. */
 const TURNS = 5;
 const MINUTE_MS = 60_000;
+/** Runs above a run that are known; a chain of runs keeps no more of them alive. */
+const DEPTH_KEPT = 32;
 
 /** What one turn read, in tokens. */
 export interface TurnInput {
@@ -45,7 +47,8 @@ export class RunSignals {
   #growth = 1;
   #uncached = 1;
   /** the run that spawned this one */
-  parent: RunSignals | undefined;
+  #parent: RunSignals | undefined;
+  #depth = 0;
 
   called(key: string, callId: string | undefined): void {
     if (!this.#seen.has(key)) {
@@ -86,6 +89,26 @@ export class RunSignals {
     if (!this.#children.has(child)) bounded(this.#children.set(child, at), CHILDREN_KEPT);
   }
 
+  /** This run was spawned by that of `parent`. */
+  adoptedBy(parent: RunSignals): void {
+    let above: RunSignals | undefined = parent;
+    for (let i = 0; above && i < DEPTH_KEPT; i += 1) {
+      if (above === this) {
+        this.#depth = DEPTH_KEPT;
+        return;
+      }
+      above = above.#parent;
+    }
+    if (above) above.#parent = undefined;
+    this.#parent = parent;
+    this.#depth = Math.min(DEPTH_KEPT, parent.#depth + 1);
+  }
+
+  /** How many runs stand above this one; `DEPTH_KEPT` where it is one of them. */
+  depth(): number {
+    return this.#depth;
+  }
+
   /** How often this call, or the last one with a result, brought the same result among the last 20; 0 where none came yet. */
   noProgress(key: string | undefined): number {
     const last = this.#results.findLast((result) => key === undefined || result.key === key);
@@ -122,7 +145,7 @@ export class RunSignals {
   /** What this run, or the one that spawned it, spawned within a minute. */
   fanOut(now: EpochMs): number {
     const own = this.#spawnedSince(now);
-    return this.parent ? Math.max(own, this.parent.#spawnedSince(now)) : own;
+    return this.#parent ? Math.max(own, this.#parent.#spawnedSince(now)) : own;
   }
 
   #spawnedSince(now: EpochMs): number {
