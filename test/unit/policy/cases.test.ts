@@ -17,7 +17,7 @@ const CASES = file('policies/starter/cases.yaml');
 describe('the starter bundle', () => {
   it('loads with the detectors the gate has, decides its cases and leaves no rule without one', () => {
     const check = checkPolicy([STARTER], detectors, [CASES]);
-    expect(check).toEqual({ problems: [], warnings: [], bundles: [{ name: 'starter', rules: 7 }], cases: 1066 });
+    expect(check).toEqual({ problems: [], warnings: [], bundles: [{ name: 'starter', rules: 7 }], cases: 1074 });
   });
 });
 
