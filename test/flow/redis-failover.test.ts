@@ -102,7 +102,10 @@ it('a failover to a replica loses no hold and no charge where the gate waits for
   const store = await openShared(`redis://127.0.0.1:${second.port}`);
   closers.push(() => store.close());
   await until(async () => (await store.ledger.balances([TENANT]))[0]?.held === 0n, 'nothing is held');
-  const carried = (await gate.calls('&limit=1000')).filter(({ status }) => status === 200);
+  // nobody waits for the last receipt: it is written after its answer was said
+  const answered = async () => (await gate.calls('&limit=1000')).filter(({ status }) => status === 200);
+  await until(async () => (await answered()).length === upstream.received.length, 'every receipt is written');
+  const carried = await answered();
   expect(carried).toHaveLength(upstream.received.length);
   const spent = carried.reduce((sum, { cost_usd }) => sum + usdToNano(cost_usd), 0n);
   expect(await store.ledger.balances([TENANT])).toMatchObject([{ spent, held: 0n }]);
