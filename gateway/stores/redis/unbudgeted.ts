@@ -10,7 +10,7 @@ interface Call {
 }
 
 /**
- * Calls on which no budget applies: nothing is shared, so nothing is asked of Redis, and they pass while it is away. Known to this
+ * Calls on which no budget and no rate applies: nothing is shared, so nothing is asked of Redis, and they pass while it is away. Known to this
  * process only.
  */
 export class Unbudgeted {
