@@ -14,7 +14,9 @@ export interface LeaseWanted {
   /** nano-dollars that the lease is to hold, and the least that is worth the question */
   readonly amount: bigint;
   readonly least: bigint;
-  /** at most one part in so many of what is left */
+  /** what calls made of it */
+  readonly used: bigint;
+  /** it has room for at most one part in so many of what is left */
   readonly share: number;
   readonly lapsesAt: number;
 }
@@ -57,11 +59,11 @@ export class LeaseBook {
   }
 
   /** Takes a lease or enlarges it. */
-  async take({ id, account, amount, least, share, lapsesAt }: LeaseWanted): Promise<Taken> {
+  async take({ id, account, amount, least, used, share, lapsesAt }: LeaseWanted): Promise<Taken> {
     const { place, gateway } = this.#book;
     const keys = [place.hold(id), place.account(account.id), place.lessees(account.id)];
     const end = windowEnd(account.resetsAt);
-    const terms = [JSON.stringify([account.id]), gateway, `${countable(account.limit)}`, end, share];
+    const terms = [JSON.stringify([account.id]), gateway, `${countable(account.limit)}`, end, share, `${used}`];
     const args = [id, `${amount}`, `${least}`, this.#book.fromNow('lapsesAt', lapsesAt), ...terms];
     const [is, has, spent, held] = (await this.#book.run(lua.TAKE, keys, args)) as [string, string, string, string];
     return { leased: is === 'leased', amount: BigInt(has), spent: BigInt(spent), held: BigInt(held) };

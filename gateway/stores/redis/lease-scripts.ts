@@ -1,10 +1,10 @@
 import { script } from './ledger-scripts.ts';
 
 /**
- * Takes or enlarges a lease: a hold on one account that no call has asked for yet. Never more than a part of what is left, so that several
- * gateways find room. KEYS: 1 the lease's hold, 2 the account, 3 who leases it. ARGV: 4 lease, 5 amount it is to hold, 6 the least that is
- * worth it, 7 lease in ms from now, 8 account ids as JSON, 9 the gateway, 10 limit, 11 end of the account's window, 12 the part of what is
- * left. Replies what it came to, the amount held, and what was spent and held in the account before.
+ * Takes or enlarges a lease: a hold on one account that no call has asked for yet. What it has room for is never more than a part of what is
+ * left and of that room, so that several gateways find some. KEYS: 1 the lease's hold, 2 the account, 3 who leases it. ARGV: 4 lease, 5 amount it is to hold, 6 the least that is
+ * worth it, 7 lease in ms from now, 8 account ids as JSON, 9 the gateway, 10 limit, 11 end of the account's window, 12 the part, 13
+ * what of the lease is used. Replies what it came to, the amount held, and what was spent and held in the account before.
  */
 export const TAKE = script(`
 local want, least, share = big(ARGV[5]), big(ARGV[6]), tonumber(ARGV[12])
@@ -14,8 +14,10 @@ if h and h.state ~= 'open' then return { h.state, h.amount, spent, held } end
 local have = big(h and h.amount or '0')
 local left = sub(big(ARGV[10]), add(big(spent), big(held)))
 if left[1] < 0 then return { 'none', text(have), spent, held } end
+local used = big(ARGV[13])
+if not less(have, used) then left = add(left, sub(have, used)) end
 local high = math.floor(left[1] / share)
-local most = add(have, { high, math.floor(((left[1] - high * share) * 1e9 + left[2]) / share) })
+local most = add(used, { high, math.floor(((left[1] - high * share) * 1e9 + left[2]) / share) })
 if less(most, want) then want = most end
 if less(want, least) or not less(have, want) then return { 'none', text(have), spent, held } end
 local lease = tonumber(ARGV[7])

@@ -254,6 +254,7 @@ export class LeasedAccount {
       account: this.#account,
       amount: lease.used + this.#want,
       least: lease.amount + 2n * this.#size,
+      used: lease.used,
       share: terms.share,
       lapsesAt: this.#lapsesAt(),
     });

@@ -283,7 +283,8 @@ export class LeasedLedger implements Ledger {
   /** Now and then: what is over ends, what was not heard is said again, and calls that outlast their lease leave it. */
   #look(): void {
     const { terms, clock } = this.#options;
-    this.#options.onOpen?.(this.#accounts.look());
+    const open = this.#accounts.look();
+    this.#options.onOpen?.(open);
     const late = clock.ticks() - terms.ms;
     const leaving = [...this.#calls.all()].filter(
       (call) => call.leaving || call.places.some(([, { closedAt = late }]) => closedAt < late),
