@@ -25,8 +25,8 @@ export function apportionCount(total: number, weights: readonly number[]): numbe
     sum += weight;
     if (weight > most) most = weight;
   }
-  if (sum === 0 || sum * most > Number.MAX_SAFE_INTEGER)
-    return apportion(BigInt(total), weights.map(BigInt)).map(Number);
+  if (sum === 0) return weights.map((_, i) => (i === weights.length - 1 ? total : 0));
+  if (sum * most > Number.MAX_SAFE_INTEGER) return apportion(BigInt(total), weights.map(BigInt)).map(Number);
   // total = whole · sum + part, so a share is whole · weight + part · weight / sum, and part · weight < sum · most
   const part = total % sum;
   const whole = (total - part) / sum;
