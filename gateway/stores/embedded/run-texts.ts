@@ -7,6 +7,8 @@ import { addedTokens, type Fresh, leastTokens, mostTokens } from './text-weights
 const CONVERSATIONS = 16;
 /** Texts of all of them together. */
 const TEXTS = 8192;
+/** Texts at each end of a conversation that are compared by more than their length. */
+const ENDS = 2;
 
 /** One conversation as its last turn left it. Its stretches are what is around the texts, then every text, in order. */
 interface Talk {
@@ -113,7 +115,11 @@ function isStartOf({ sizes, marks }: Talk, turn: CountedTurn): boolean {
   const count = sizes.length;
   if (count > turn.sizes.length) return false;
   for (let i = 0; i < count; i += 1) if (sizes[i] !== turn.sizes[i]) return false;
-  return [0, 1, count - 2, count - 1].every((i) => i < 0 || i >= count || marks[i] === turn.markOf(i));
+  for (let i = 0; i < count; i += 1) {
+    if (i === ENDS && count > 2 * ENDS) i = count - ENDS;
+    if (marks[i] !== turn.markOf(i)) return false;
+  }
+  return true;
 }
 
 /** How often a mark was counted before. */

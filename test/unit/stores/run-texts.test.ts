@@ -179,6 +179,16 @@ describe('a history that was edited', () => {
   });
 });
 
+describe('conversations of the same lengths', () => {
+  it.each([0, 1, 3, 4])('are told apart by text %i at their ends', (place) => {
+    const memory = new RunTexts();
+    const texts = Array.from({ length: 5 }, (_, i) => input(`text number ${i}`));
+    rows(memory, { step: 1, texts, input: 100 });
+    const found = rows(memory, { step: 2, texts: texts.with(place, input(`text_number ${place}`)), input: 100 });
+    expect(found.slice(1).map(([step]) => step)).toEqual(texts.map((_, i) => (i === place ? 2 : 1)));
+  });
+});
+
 describe('any run', () => {
   const text = fc.record({
     source: fc.constantFrom('input', 'said', 'tool:a', 'tool:b'),
