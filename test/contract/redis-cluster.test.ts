@@ -57,6 +57,22 @@ describe('a cluster of three nodes', () => {
     expect(answers.filter(({ granted }) => granted)).toHaveLength(10);
   });
 
+  it('leases money of tenants on every node, and gives it back to whoever asks', async () => {
+    const leases = { ms: 60_000, after: 1, share: 1, calls: 1_000, restMs: 0 };
+    const lessee = await openShared(nodes[1]?.url ?? '', { timeoutMs: 5_000, leases });
+    for (let n = 0; n < 6; n += 1) {
+      const on = [account(`tenant:leased-${n}:total:0`, 1_000n)];
+      const id = freshCall();
+      await lessee.ledger.reserve(wanted(id, on, 10n));
+      await lessee.ledger.settle(id, nano(10n), on);
+      await lessee.ledger.quiet();
+      expect(await store.ledger.balances(on)).toMatchObject([{ spent: 10n, held: 990n }]);
+      expect(await store.ledger.reserve(wanted(freshCall(), on, 990n))).toMatchObject({ granted: true, amount: 990n });
+    }
+    await lessee.close();
+    expect(await store.audit()).toEqual([]);
+  });
+
   it('holds over two tenants on different nodes in both or in none', async () => {
     const both = [account('tenant:left:total:0', 100n), account('tenant:right:total:0', 50n)];
     expect(await store.ledger.reserve(wanted(freshCall(), both, 60n))).toMatchObject({ granted: false });
