@@ -17,7 +17,7 @@ function tried(spans: Span[], note: (fates: Fates) => void): Promise<void> {
   const worker = new Worker(new URL('./_mutation-worker.ts', import.meta.url), { workerData: { folder: FOLDER } });
   return new Promise<void>((resolve, reject) => {
     const next = (): void => {
-      const span = spans.pop();
+      const span = spans.shift();
       if (span) worker.postMessage(span);
       else resolve();
     };
