@@ -1,6 +1,6 @@
 /**
- * What one reserve and its settle cost on a shared Redis, with money alone and with rates beside it: time, CPU and round trips.
- * `node bench/redis.ts [redis url]`
+ * What one reserve and its settle cost on a shared Redis, with money alone, with rates beside it and with money leased: time, CPU and round
+ * trips. `npm run bench:redis [-- <redis url>]`
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -14,6 +14,7 @@ import { openEmbedded } from '../gateway/stores/embedded/open-embedded.ts';
 import { openRedis, type RedisStore } from '../gateway/stores/redis/open-redis.ts';
 
 const RUNS = 200;
+const LEASE_MS = 30_000;
 const clock = { now: () => epochMs(Date.now()), ticks: () => performance.now() };
 const quiet = { info: () => undefined, warn: () => undefined, error: () => undefined };
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
@@ -52,12 +53,20 @@ async function ownRedis(folder: string): Promise<{ readonly url: string; readonl
 }
 
 let made = 0;
-async function call({ ledger }: RedisStore, rates: readonly RateWant[], times: number[]): Promise<void> {
+/** each measurement has runs that nobody knows yet */
+let series = 0;
+/** What reserves took: ms, and questions on their way. */
+interface Reserves {
+  readonly times: number[];
+  readonly asked: number[];
+}
+
+async function call({ ledger }: RedisStore, rates: readonly RateWant[], { times, asked }: Reserves): Promise<void> {
   made += 1;
   const id = `call_${`${process.pid}${String(made).padStart(12, '0')}`.padStart(26, '0')}` as CallId;
   const accounts = [
     account('tenant', 'tenant:default:total:0'),
-    account('run', `run:default/k1/${made % RUNS}:total:0`),
+    account('run', `run:default/k${series}/${made % RUNS}:total:0`),
   ];
   const at = clock.now();
   const begun = performance.now();
@@ -65,6 +74,7 @@ async function call({ ledger }: RedisStore, rates: readonly RateWant[], times: n
   const answer = await ledger.reserve(wanted);
   times.push(performance.now() - begun);
   if (!answer.granted) throw new Error('the bench ran out of money');
+  asked.push(answer.leases ? 0 : 1);
   await ledger.settle(id, nano(700n), accounts, 1_400);
 }
 
@@ -75,13 +85,15 @@ async function measure(
   underWay: number,
   pairs: number,
   rates: readonly RateWant[],
+  leaseMs: number,
 ): Promise<Record<string, number>> {
+  series += 1;
   let left = pairs;
-  const times: number[] = [];
+  const reserves: Reserves = { times: [], asked: [] };
   const worker = async (): Promise<void> => {
     while (left > 0) {
       left -= 1;
-      await call(store, rates, times);
+      await call(store, rates, reserves);
     }
   };
   const asked = store.asked();
@@ -90,15 +102,22 @@ async function measure(
   await Promise.all(Array.from({ length: underWay }, worker));
   const seconds = (performance.now() - begun) / 1000;
   const { user, system } = process.cpuUsage(cpu);
-  times.sort((a, b) => a - b);
+  const [times, onTheWay] = [reserves.times, reserves.asked].map((list) => list.sort((a, b) => a - b)) as [
+    number[],
+    number[],
+  ];
   return {
+    lease_ms: leaseMs,
     rates: rates.length,
     calls_under_way: underWay,
     pairs_per_s: Math.round(pairs / seconds),
     reserve_p50_us: Math.round(quantile(times, 0.5) * 1000),
     reserve_p99_us: Math.round(quantile(times, 0.99) * 1000),
     gateway_cpu_us_per_pair: Number(((user + system) / pairs).toFixed(1)),
-    round_trips_per_verb: (store.asked() - asked) / (2 * pairs),
+    reserve_round_trips_p50: quantile(onTheWay, 0.5),
+    reserves_that_asked: onTheWay.reduce((sum, one) => sum + one, 0),
+    // reserve, settle and what is said of leases beside them
+    round_trips_per_call: Number(((store.asked() - asked) / pairs).toFixed(3)),
   };
 }
 
@@ -106,19 +125,23 @@ const folder = mkdtempSync(join(tmpdir(), 'tollgate-bench-redis-'));
 const own = process.argv[2] === undefined ? await ownRedis(folder) : undefined;
 const local = openEmbedded(':memory:', { clock });
 const options = { clock, log: quiet, runs: local.runs, idFile: join(folder, 'gateway-id') };
-const store = await openRedis(process.argv[2] ?? own?.url ?? '', options);
+const rows: Record<string, number>[] = [];
 try {
-  await measure(store, 16, 2_000, RATES);
-  const rows: Record<string, number>[] = [];
-  for (const rates of [[], RATES]) {
+  for (const [leaseMs, rates] of [
+    [0, []],
+    [0, RATES],
+    [LEASE_MS, []],
+  ] as const) {
+    const store = await openRedis(process.argv[2] ?? own?.url ?? '', { ...options, leases: { ms: leaseMs } });
+    await measure(store, 16, 2_000, rates, leaseMs);
     for (const underWay of [1, 16, 64, 256]) {
-      rows.push(await measure(store, underWay, underWay === 1 ? 3_000 : 10_000, rates));
+      rows.push(await measure(store, underWay, underWay === 1 ? 3_000 : 10_000, rates, leaseMs));
       console.log(JSON.stringify(rows.at(-1)));
     }
+    await store.close();
   }
   console.log(JSON.stringify({ redis: rows }));
 } finally {
-  await store.close();
   local.close();
   own?.child.kill();
   rmSync(folder, { recursive: true });

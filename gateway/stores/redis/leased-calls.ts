@@ -55,6 +55,11 @@ export class LeasedCalls {
     return this.#calls.values();
   }
 
+  /** The calls that are part of one of these leases. */
+  partsOf(leases: readonly Lease[]): readonly LeasedCall[] {
+    return leases.flatMap(({ calls }) => calls).flatMap((id) => this.#calls.get(id) ?? []);
+  }
+
   /** calls that are over and not yet in the record */
   get unsealed(): number {
     let count = 0;

@@ -178,7 +178,8 @@ export class LeasedLedger implements Ledger {
     const going: Promise<void>[] = [];
     for (const account of accounts) {
       account.end(true);
-      for (const call of this.#endingCalls(account)) if (call.state !== 'open') going.push(this.#wayOut.take(call));
+      for (const call of this.#calls.partsOf(account.ending))
+        if (call.state !== 'open') going.push(this.#wayOut.take(call));
     }
     await Promise.allSettled(going);
     await Promise.all(accounts.map((account) => account.said()));
@@ -256,10 +257,6 @@ export class LeasedLedger implements Ledger {
   async #passed(accounts: readonly Account[]): Promise<void> {
     void this.makeRoom(accounts);
     await this.giveBack(accounts.map(({ id }) => id));
-  }
-
-  #endingCalls(account: LeasedAccount): readonly LeasedCall[] {
-    return account.ending.flatMap(({ calls }) => calls).flatMap((id) => this.#calls.get(id) ?? []);
   }
 
   /** The end of a call whose lease takes no more is told at once, like that of a call without one: somebody may wait for the rest. */
