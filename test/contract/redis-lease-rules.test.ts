@@ -173,6 +173,30 @@ describe('several gateways', () => {
     expect(await two.ledger.extend(id, nano(991n), [on])).toBe(false);
   });
 
+  it('asks back only what is short, and only of whom leases it', async () => {
+    const run = account('run:t/k/r:total:0', 100n);
+    const [one, two] = [await lessee({ share: 2, calls: 4 }), await lessee({ after: 100 })];
+    await carried(one, [on], 10n, 10n);
+    await one.ledger.quiet();
+    const leases = await leasesOf();
+    expect(leases).toHaveLength(1);
+    expect(await two.ledger.reserve(wanted(freshCall(), [on, run], 101n))).toMatchObject({
+      granted: false,
+      left: 100n,
+    });
+    expect(await leasesOf()).toEqual(leases);
+    expect(await one.ledger.reserve(wanted(freshCall(), [on], 10n))).toHaveProperty('leases');
+  });
+
+  it('does not mind what strangers say where gateways speak', async () => {
+    const store = await lessee();
+    await carried(store, [on], 10n, 10n);
+    for (const text of ['', '{', '7', 'null', '[1]', `["someone","${on.id}"]`])
+      await admin.publish('tollgate:leases:wanted', text);
+    await until(async () => (await raw(on))[0]?.[1] === 0n, 'it gave back what was asked for last');
+    expect(await carried(store, [on], 10n, 10n)).toBe(true);
+  });
+
   it('refuses in one question where nobody leases', async () => {
     const [one, two] = [await lessee(), await lessee({ after: 100 })];
     for (let i = 0; i < 98; i += 1) await carried(one, [on], 10n, 10n);

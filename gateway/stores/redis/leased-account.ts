@@ -56,6 +56,8 @@ export class LeasedAccount {
   #asked = 0;
   #askedAt = Number.NEGATIVE_INFINITY;
   #filledAt = Number.NEGATIVE_INFINITY;
+  /** it was used up since it was filled */
+  #grows = false;
   #restsUntil = Number.NEGATIVE_INFINITY;
   /** Redis may name this gateway among those that lease the account */
   #named = false;
@@ -86,9 +88,14 @@ export class LeasedAccount {
     return this.ending.some((lease) => lease.isEmpty || unfit(lease)) || (this.#named && !this.#live);
   }
 
-  /** True where nothing is lost by forgetting the account. */
+  /** True where nothing of it is leased. */
+  get isIdle(): boolean {
+    return this.open === 0 && !this.#named && !this.#waits;
+  }
+
+  /** True where nobody asked for it for long. */
   get isForgettable(): boolean {
-    return this.open === 0 && !this.#named && this.#askedAt + 2 * this.#parts.terms.ms < this.#now();
+    return this.isIdle && this.#askedAt + 2 * this.#parts.terms.ms < this.#now();
   }
 
   /** The lease with room for `amount` of a call under this limit. */
@@ -101,10 +108,11 @@ export class LeasedAccount {
   /** A call took `amount` of the lease. Where little is left it is filled again, beside the calls. */
   took(lease: Lease, amount: bigint): void {
     lease.usedAt = this.#now();
-    this.#size = amount;
+    if (amount > 0n) this.#size = amount;
     if (2n * lease.room >= this.#want) return;
     // used up within a quarter of its time: the next filling is twice as large
-    if (this.#now() - this.#filledAt < this.#parts.terms.ms / 4) this.#want *= 2n;
+    if (!this.#grows && this.#now() - this.#filledAt < this.#parts.terms.ms / 4) this.#want *= 2n;
+    this.#grows = true;
     this.poke();
   }
 
@@ -120,7 +128,7 @@ export class LeasedAccount {
     if (asked === undefined) return;
     this.#asked = this.#askedAt + this.#parts.terms.ms > this.#now() ? this.#asked + 1 : 1;
     this.#askedAt = this.#now();
-    this.#size = asked;
+    if (asked > 0n) this.#size = asked;
     if (this.#mayTake()) this.poke();
   }
 
@@ -248,6 +256,7 @@ export class LeasedAccount {
     if (!live) this.#ending.add(lease);
     if (this.#want < BigInt(terms.calls) * this.#size) this.#want = BigInt(terms.calls) * this.#size;
     this.#filledAt = now;
+    this.#grows = false;
     this.#named = true;
     const { leased, amount, ...totals } = await this.book.take({
       id: lease.id,

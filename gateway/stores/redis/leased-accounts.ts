@@ -4,6 +4,8 @@ import { LeasedAccount, type LeaseParts } from './leased-account.ts';
 import { tightestLimits } from './tenant-book.ts';
 import type { Tenants } from './tenants.ts';
 
+const MOST_ACCOUNTS = 20_000;
+
 /** The accounts that this gateway leases, or may soon. */
 export class LeasedAccounts {
   readonly #tenants: Tenants;
@@ -40,10 +42,22 @@ export class LeasedAccounts {
     return balances.map((balance) => {
       const { account } = balance;
       const leased = this.#accounts.get(account.id) ?? new LeasedAccount(account, new LeaseBook(one[0]), this.#parts);
-      this.#accounts.set(account.id, leased);
+      this.#keep(leased);
       if (unique.has(account)) leased.heard(account, balance, amount);
       return leased.balance(account);
     });
+  }
+
+  /** Keeps the account as the latest; where there are too many, the one that was not asked for longest and leases nothing is forgotten. */
+  #keep(account: LeasedAccount): void {
+    this.#accounts.delete(account.id);
+    this.#accounts.set(account.id, account);
+    if (this.#accounts.size <= MOST_ACCOUNTS) return;
+    for (const [id, { isIdle }] of this.#accounts) {
+      if (!isIdle) continue;
+      this.#accounts.delete(id);
+      return;
+    }
   }
 
   /** What Redis said of accounts, as this gateway sees it: of its leases only what its calls made of them. */

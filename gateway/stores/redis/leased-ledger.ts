@@ -81,10 +81,7 @@ export class LeasedLedger implements Ledger {
     if (call || this.#calls.over(id)) throw spent(id);
     // what a rate counts is counted in one place, so such a call asks all the same
     const leased = rates?.length || this.#asked.has(id) ? undefined : this.#fromLeases(request);
-    if (leased) {
-      this.#options.onGrant?.('lease');
-      return this.#granted(leased, accounts);
-    }
+    if (leased) return this.#granted(leased, accounts);
     this.#remember(id);
     const answer = await this.#inner.reserve(request);
     if (!answer.granted || accounts.length === 0) return answer;
@@ -102,7 +99,10 @@ export class LeasedLedger implements Ledger {
     } else if (this.#calls.over(id)) return false;
     if (await this.#inner.extend(id, amount, accounts)) return true;
     // others, or leases of our own, may have what is missing
-    return (await this.makeRoom(accounts)) && this.#inner.extend(id, amount, accounts);
+    return (
+      (await this.makeRoom(tightestLimits(accounts).map(({ id: name }) => name))) &&
+      this.#inner.extend(id, amount, accounts)
+    );
   }
 
   async settle(id: CallId, amount: Nano, accounts: readonly Account[], tokens?: number): Promise<SettleAnswer> {
@@ -120,10 +120,9 @@ export class LeasedLedger implements Ledger {
     }
     checkAmount('amount', amount);
     if (call.state !== 'settled') this.#calls.settle(call, amount);
-    const answer = settled(call);
     if (call.places.some(([, { room }]) => room < 0n)) await this.#passed(call.accounts);
     await this.#tellEnd(call);
-    return answer;
+    return settled(call);
   }
 
   async release(id: CallId): Promise<void> {
@@ -186,8 +185,7 @@ export class LeasedLedger implements Ledger {
   }
 
   /** Asks leases on these accounts back, ours and others'. Returns whether there were any. Never throws. */
-  async makeRoom(accounts: readonly Account[]): Promise<boolean> {
-    const ids = [...new Set(accounts.map(({ id }) => id))];
+  async makeRoom(ids: readonly string[]): Promise<boolean> {
     const own = ids.some((id) => (this.#accounts.get(id)?.open ?? 0) > 0);
     const groups = this.#tenants.grouped(ids, (id) => id);
     const [, ...others] = await Promise.all([
@@ -239,6 +237,7 @@ export class LeasedLedger implements Ledger {
     const call: LeasedCall = { id, accounts: unique, places, held: amount, lapsesAt: until, ...terms };
     this.#calls.add(call);
     for (const [account, lease] of places) account.took(lease, amount);
+    this.#options.onGrant?.('lease');
     return call;
   }
 
@@ -255,8 +254,9 @@ export class LeasedLedger implements Ledger {
 
   /** A charge passed what was held for it, so a limit may be passed: what is leased and not used must not pass it further. */
   async #passed(accounts: readonly Account[]): Promise<void> {
-    void this.makeRoom(accounts);
-    await this.giveBack(accounts.map(({ id }) => id));
+    const ids = tightestLimits(accounts).map(({ id }) => id);
+    void this.makeRoom(ids);
+    await this.giveBack(ids);
   }
 
   /** The end of a call whose lease takes no more is told at once, like that of a call without one: somebody may wait for the rest. */

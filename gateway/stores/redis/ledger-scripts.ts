@@ -140,7 +140,7 @@ export const RESERVE = script(
   `
 local id, amount, least = ARGV[4], big(ARGV[5]), big(ARGV[6])
 local last = 1 + (#ARGV - 11) / 2
-local before, room, fresh, full = {}, nil, {}, nil
+local before, room, fresh, full, lefts = {}, nil, {}, nil, {}
 for i = 2, last do
   local spent, held, exists = totals(KEYS[i])
   before[#before + 1] = spent
@@ -148,6 +148,7 @@ for i = 2, last do
   fresh[i] = not exists
   local used = add(big(spent), big(held))
   local left = sub(big(ARGV[8 + 2 * i]), used)
+  lefts[i] = left
   if not room or less(left, room) then room = left end
   if less(MOST, add(used, amount)) then full = KEYS[i]:sub(#P + 3) end
 end
@@ -163,9 +164,14 @@ local granted = ARGV[5]
 if ARGV[10] == 'force' then
   if full then return { 'full', full } end
 elseif room and less(room, amount) then
+  local leased = {}
   for i = 2, ARGV[10] == 'ask' and last or 1 do
-    if redis.call('ZCOUNT', P .. 'lessees:' .. KEYS[i]:sub(#P + 3), ms(now), '+inf') > 0 then return { 'leased' } end
+    local name = KEYS[i]:sub(#P + 3)
+    if less(lefts[i], amount) and redis.call('ZCOUNT', P .. 'lessees:' .. name, ms(now), '+inf') > 0 then
+      leased[#leased + 1] = name
+    end
   end
+  if #leased > 0 then return { 'leased', leased } end
   if less(room, least) then return { 'short', '0', before, {} } end
   granted = text(room)
 end

@@ -30,7 +30,7 @@ export interface LedgerEvents {
   /** a call passed on the local allowance */
   readonly onAllowance: (amount: Nano) => void;
   /** a call is short of what gateways lease on these accounts: resolves when they gave back what they could */
-  readonly makeRoom: (accounts: readonly Account[]) => Promise<unknown>;
+  readonly makeRoom: (accounts: readonly string[]) => Promise<unknown>;
 }
 
 /**

@@ -4,7 +4,7 @@ import type { LeaseBook } from './lease-book.ts';
 import type { Link } from './link.ts';
 
 const NEWS = 'tollgate:leases:wanted';
-const DEAF_MS = 60_000;
+const DEAF_MS = 10_000;
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 export interface RecallOptions {
@@ -21,11 +21,11 @@ export interface RecallOptions {
 /**
  * How gateways ask each other for money that is leased and not used. Who leases an account stands in Redis beside it until it gave
  * everything back, so nobody waits where nobody leases; the question itself is news to all. A gateway that does not answer, because it died
- * or is cut off, is waited for once in a while.
+ * or is cut off, is asked like the others and waited for once in ten seconds.
  */
 export class Recall {
   readonly #options: RecallOptions;
-  /** by gateway and account: until when its silence is expected */
+  /** by gateway: until when its silence is expected */
   readonly #deaf = new Map<string, number>();
   /** by account ids: what is being asked for */
   readonly #asking = new Map<string, Promise<boolean>>();
@@ -44,7 +44,7 @@ export class Recall {
     this.#listener = listener;
     listener.on('error', () => undefined); // the link tells of the same outage
     listener.on('message', (_: string, text: string) => {
-      const [by, ...accounts] = JSON.parse(text) as string[];
+      const [by, ...accounts] = namesIn(text);
       if (by !== gateway) wanted(accounts);
     });
     listener.on('ready', () => {
@@ -75,18 +75,31 @@ export class Recall {
       let left = await others();
       if (left.length === 0) return false;
       await link.ask(() => link.client.publish(NEWS, JSON.stringify([gateway, ...accounts])));
-      const expected = (by: string): boolean => (this.#deaf.get(`${by} ${accounts.join(' ')}`) ?? 0) < clock.ticks();
+      const expected = (by: string): boolean => (this.#deaf.get(by) ?? Number.NEGATIVE_INFINITY) < clock.ticks();
+      const waitedFor = left.filter(expected);
       for (let wait = 4; left.some(expected) && clock.ticks() < until && !this.#closed; wait = Math.min(wait * 2, 50)) {
         await pause(wait);
         left = await others();
       }
-      for (const by of left) this.#deaf.set(`${by} ${accounts.join(' ')}`, clock.ticks() + DEAF_MS);
-      if (this.#deaf.size > 1_000) this.#deaf.clear();
+      for (const by of waitedFor) {
+        if (left.includes(by)) this.#deaf.set(by, clock.ticks() + DEAF_MS);
+        else this.#deaf.delete(by);
+      }
       onRecall?.(left.length === 0);
       return true;
     } catch {
       // an outage: whoever asks next is told
       return true;
     }
+  }
+}
+
+/** Whoever asks, and the accounts; nothing where the text is not of ours. */
+function namesIn(text: string): readonly string[] {
+  try {
+    const found: unknown = JSON.parse(text);
+    return Array.isArray(found) ? found.filter((name) => typeof name === 'string') : [];
+  } catch {
+    return [];
   }
 }

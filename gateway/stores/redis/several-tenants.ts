@@ -37,7 +37,7 @@ const isRate = (member: Account | RateWant): member is RateWant => 'account' in 
 export async function reserveAll(
   shares: readonly Share[],
   request: Reservation,
-  makeRoom: (accounts: readonly Account[]) => Promise<unknown>,
+  makeRoom: (accounts: readonly string[]) => Promise<unknown>,
 ): Promise<readonly [Held, readonly Lapsed[]]> {
   const { id, lapsesAt } = request;
   const balances = new Map<Account, Balance>();
@@ -64,11 +64,11 @@ export async function reserveAll(
 async function ask(
   book: TenantBook,
   wanted: Wanted,
-  makeRoom: (accounts: readonly Account[]) => Promise<unknown>,
+  makeRoom: (accounts: readonly string[]) => Promise<unknown>,
 ): Promise<readonly [Held, readonly Lapsed[]]> {
   const [answer, lapsed] = await book.reserve(wanted, 'ask');
   if (answer.is !== 'leased') return [answer, lapsed];
-  await makeRoom(wanted.accounts);
+  await makeRoom(answer.accounts);
   return book.reserve(wanted);
 }
 

@@ -28,8 +28,8 @@ export type Held =
   | { readonly is: 'rate'; readonly rate: RateShort }
   | { readonly is: 'closed' };
 
-/** There is no room for the amount, and gateways lease what may be missing: nothing is held. */
-export type Leased = { readonly is: 'leased' };
+/** There is no room for the amount in these accounts, and gateways lease of them: nothing is held. */
+export type Leased = { readonly is: 'leased'; readonly accounts: readonly string[] };
 
 export interface Closed {
   readonly charged: bigint;
@@ -83,7 +83,8 @@ export class TenantBook {
     const reply = await this.run(lua.RESERVE, keys, args);
     if (isShortOfRate(reply)) return [{ is: 'rate', rate: rateShort(rates, reply) }, []];
     const [is, granted, before, swept, own] = reply as [string, string, string[], string[], string[]?];
-    if (is === 'closed' || is === 'leased') return [{ is }, []];
+    if (is === 'closed') return [{ is }, []];
+    if (is === 'leased') return [{ is, accounts: (reply as [string, string[]])[1] }, []];
     if (is === 'full') throw full(granted);
     const totals = new Map(unique.map((account, i) => [account.id, pairAt(before, i)]));
     if (is === 'again') for (const name of own ?? []) lessHeld(totals, name, BigInt(granted));
