@@ -222,7 +222,9 @@ describe('lost replies', () => {
     await until(() => lossy.healthy() && lossy.ledger.pending() === 0, 'the release is delivered');
     link.heal();
     await pause(100);
-    expect((await faultOf(reserve(lossy, id, both()))).code).toBe('TG_INTERNAL');
+    // on a crowded machine an answer may be late once more; it is never a grant
+    const again = async (): Promise<string> => (await faultOf(reserve(lossy, id, both()))).code;
+    await until(async () => (await again()) === 'TG_INTERNAL', 'the id is spent');
     expect([await counted('requests'), await counted('tokens')]).toEqual([0, 0]);
   });
 
