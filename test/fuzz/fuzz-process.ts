@@ -7,7 +7,7 @@ import { fuzz } from './loop.ts';
 import type { Task } from './run.ts';
 import type { Target } from './target.ts';
 
-const { name, seconds, seed, blind, input, progress, text } = workerData as Task;
+const { name, seconds, runs, seed, blind, input, progress, text } = workerData as Task;
 
 instrument(name === 'maze' ? /\/targets\/maze\.ts$/ : /\/gateway\//);
 
@@ -30,6 +30,7 @@ function seedsOf(folder: string): string[] {
 const { target } = await TARGETS[name]();
 const outcome = fuzz(target, {
   seconds: input === undefined ? seconds : 0,
+  runs,
   seed,
   blind,
   seeds: input === undefined ? seedsOf(join(import.meta.dirname, 'corpus', name)) : [input],

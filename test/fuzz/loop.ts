@@ -15,6 +15,8 @@ export interface Outcome {
 
 export interface Plan {
   readonly seconds: number;
+  /** at most so many, the seeds not counted */
+  readonly runs: number;
   readonly seed: number;
   readonly seeds: readonly string[];
   /** keeps nothing it finds: what luck alone does, to compare with */
@@ -95,7 +97,8 @@ export function fuzz(target: Target, plan: Plan): Outcome {
   }
   words = [...new Set([...target.words, ...literals()])];
   const pool = (): readonly string[] => (kept.length > 0 ? kept : plan.seeds);
-  while (performance.now() < end) {
+  const most = runs + plan.runs;
+  while (performance.now() < end && runs < most) {
     const from = pool();
     // The newest half is asked three times as often: what has just been found leads on.
     const newest = random.int(4) > 0 && from.length > 4;

@@ -1,4 +1,4 @@
-// Coverage-guided fuzzing: `npm run fuzz [-- --seconds 60] [--target policy|cel|body|detector] [--seed 1] [--input file]`. See README.md.
+// Coverage-guided fuzzing: `npm run fuzz [-- --seconds 60] [--runs 1000] [--target policy|cel|body|detector] [--seed 1] [--input file]`. See README.md.
 // Last line: JSON, one entry per target: {"runs", "edges", "kept", "finding"?}. Ends with 1 where something was found.
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -14,6 +14,8 @@ type Name = (typeof NAMES)[number];
 export interface Task {
   readonly name: Name;
   readonly seconds: number;
+  /** at most so many */
+  readonly runs: number;
   readonly seed: number;
   readonly blind: boolean;
   readonly input: string | undefined;
@@ -31,6 +33,7 @@ const { values: options } = parseArgs({
   options: {
     target: { type: 'string' },
     seconds: { type: 'string', default: '60' },
+    runs: { type: 'string' },
     seed: { type: 'string' },
     input: { type: 'string' },
     blind: { type: 'boolean', default: false },
@@ -42,6 +45,8 @@ if (options.target !== undefined && !NAMES.some((name) => name === options.targe
 const seconds = Number(options.seconds);
 if (!(seconds > 0))
   throw new Error(`\`--seconds ${options.seconds}\` is no length of time; write for example \`--seconds 60\``);
+const runs = options.runs === undefined ? Number.POSITIVE_INFINITY : Number(options.runs);
+if (!(runs >= 1)) throw new Error(`\`--runs ${options.runs}\` is no count; write for example \`--runs 1000\``);
 // The maze is there to show that the fuzzer finds what luck does not; nobody has to look for it again.
 const chosen: readonly Name[] =
   options.target === undefined ? NAMES.filter((name) => name !== 'maze') : [options.target as Name];
@@ -51,7 +56,7 @@ const input = options.input === undefined ? undefined : readFileSync(options.inp
 function fuzzed(name: Name): Promise<Outcome> {
   const progress = new SharedArrayBuffer(8);
   const text = new SharedArrayBuffer(1 << 20);
-  const task: Task = { name, seconds, seed, blind: options.blind, input, progress, text };
+  const task: Task = { name, seconds, runs, seed, blind: options.blind, input, progress, text };
   const worker = new Worker(new URL('./fuzz-process.ts', import.meta.url), { workerData: task });
   const counters = new Int32Array(progress);
   return new Promise((resolve, reject) => {

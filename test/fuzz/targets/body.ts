@@ -9,18 +9,19 @@ import { snapshot } from '../../unit/policy/_judging.ts';
 import type { Target } from '../target.ts';
 import { judged, load, WALL } from './judging.ts';
 
-const ROUTES: readonly (readonly [Dialect, string])[] = (
+/** A dialect, a path it claims, and the member of its body that holds the conversation. */
+const ROUTES: readonly (readonly [Dialect, string, string])[] = (
   [
-    ['openai-chat', '/v1/chat/completions'],
-    ['anthropic-messages', '/v1/messages'],
-    ['openai-responses', '/v1/responses'],
-    ['gemini', '/v1beta/models/gemini-2.5-pro:generateContent'],
-    ['bedrock-converse', '/model/anthropic.claude-v2/converse'],
+    ['openai-chat', '/v1/chat/completions', 'messages'],
+    ['anthropic-messages', '/v1/messages', 'messages'],
+    ['openai-responses', '/v1/responses', 'input'],
+    ['gemini', '/v1beta/models/gemini-2.5-pro:generateContent', 'contents'],
+    ['bedrock-converse', '/model/anthropic.claude-v2/converse', 'messages'],
   ] as const
-).map(([name, path]) => {
+).map(([name, path, turns]) => {
   const dialect = (dialects as readonly Dialect[]).find((d) => d.name === name);
   if (!dialect?.claims('POST', path)) throw new Error(`no dialect \`${name}\` claims ${path}`);
-  return [dialect, path];
+  return [dialect, path, turns];
 });
 
 /** What no call may say: whoever finds it in a text of the conversation has to deny. */
@@ -54,13 +55,11 @@ function refusable<T>(work: () => T): T | undefined {
   }
 }
 
-/** Texts of well-formed messages, found without any dialect: a plain string, or items of type text alone. */
-function saidIn(body: Json): string[] {
-  const turns = ['messages', 'input', 'contents'].flatMap((name) => {
-    const value = resolvePointer(body, `/${name}`);
-    return Array.isArray(value) ? (value as Json[]) : [];
-  });
-  return turns.flatMap((turn) => {
+/** Texts of well-formed messages in the member `turns`, found without any dialect: a plain string, or items of type text alone. */
+function saidIn(body: Json, turns: string): string[] {
+  const value = resolvePointer(body, `/${turns}`);
+  if (!Array.isArray(value)) return [];
+  return (value as Json[]).flatMap((turn) => {
     const role = resolvePointer(turn, '/role');
     if (role !== 'user' && role !== 'system') return [];
     const content = resolvePointer(turn, '/content') ?? resolvePointer(turn, '/parts');
@@ -74,7 +73,7 @@ function saidIn(body: Json): string[] {
 }
 
 /** Every action of the request is denied by who denies all, and one of them by who denies what it says. */
-function mustBeDenied(reading: Reading, body: Json): void {
+function mustBeDenied(reading: Reading, body: Json, turns: string): void {
   const model = modelOf(reading, 'p');
   const principal = { agent: { id: 'a' }, tenant: { id: 't' } } as Parameters<typeof arrivingActions>[2];
   const actions = [...arrivingActions(reading, model, principal, false), modelCallAction(reading, model)];
@@ -83,13 +82,13 @@ function mustBeDenied(reading: Reading, body: Json): void {
     if (!WALLED || judged(WALLED, call).decision !== 'deny') throw new Error(`a wall has a hole at ${action.point}`);
     return DENYING && judged(DENYING, call).decision;
   });
-  const said = saidIn(body).find((text) => text.includes(FORBIDDEN));
+  const said = saidIn(body, turns).find((text) => text.includes(FORBIDDEN));
   if (said !== undefined && !decisions.includes('deny'))
     throw new Error(`what is denied passes: ${JSON.stringify(said)}`);
 }
 
 /** What the reading says of the body is there, and can be edited without touching anything else. */
-function mustBeTrueOf(dialect: Dialect, path: string, doc: JsonText, reading: Reading): void {
+function mustBeTrueOf([dialect, path, turns]: (typeof ROUTES)[number], doc: JsonText, reading: Reading): void {
   for (const { at, text } of reading.parts)
     if (resolvePointer(doc.value, at) !== text)
       throw new Error(`\`${dialect.name}\`: the text at \`${at}\` is another one`);
@@ -108,7 +107,7 @@ function mustBeTrueOf(dialect: Dialect, path: string, doc: JsonText, reading: Re
   for (const at of places)
     if (resolvePointer(edited.value, at) !== 'x')
       throw new Error(`\`${dialect.name}\`: an edit at \`${at}\` did not land`);
-  if (saidIn(edited.value).some((text) => text.includes(FORBIDDEN)))
+  if (saidIn(edited.value, turns).some((text) => text.includes(FORBIDDEN)))
     throw new Error(`\`${dialect.name}\`: a text is left after all have been taken out`);
   const again = refusable(() => dialect.read(edited, edited.text.length, {}, path));
   if (again && JSON.stringify(again.parts.map((p) => p.at)) !== JSON.stringify(reading.parts.map((p) => p.at)))
@@ -162,13 +161,13 @@ export const target: Target = {
     const line = input.indexOf('\n');
     const name = input.slice(0, Math.max(0, line));
     const body = input.slice(line + 1);
-    const [dialect, path] = (ROUTES.find(([d]) => d.name === name) ??
-      ROUTES[input.length % ROUTES.length]) as (typeof ROUTES)[number];
+    const route = ROUTES.find(([d]) => d.name === name) ?? ROUTES[input.length % ROUTES.length];
+    const [dialect, path, turns] = route as (typeof ROUTES)[number];
     const doc = refusable(() => parseStrict(body));
     const reading = doc && refusable(() => dialect.read(doc, Buffer.byteLength(body), {}, path));
     if (doc && reading) {
-      mustBeDenied(reading, doc.value);
-      mustBeTrueOf(dialect, path, doc, reading);
+      mustBeDenied(reading, doc.value, turns);
+      mustBeTrueOf([dialect, path, turns], doc, reading);
     }
     if (doc) refusable(() => dialect.readReply(doc));
     if (PLAIN.has(dialect) || reading) mustStream(dialect, reading ?? (PLAIN.get(dialect) as Reading), body);
