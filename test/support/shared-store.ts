@@ -9,6 +9,17 @@ import { openRedis, type RedisOptions, type RedisStore } from '../../gateway/sto
 const quiet = { info: () => undefined, warn: () => undefined, error: () => undefined };
 const clock = { now: () => epochMs(Date.now()), ticks: () => performance.now() };
 
+/** Opening is not what these tests are about: a crowded machine may answer too late, and is asked again. */
+async function patiently<T>(open: () => Promise<T>): Promise<T> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await open();
+    } catch (error) {
+      if (tries === 5) throw error;
+    }
+  }
+}
+
 /** One gateway's shared store, with a state folder of its own unless one is given. */
 export async function openShared(
   url: string,
@@ -17,7 +28,9 @@ export async function openShared(
   const folder = options.folder ?? mkdtempSync(join(tmpdir(), 'tollgate-shared-'));
   const local = openEmbedded(':memory:', { clock });
   const idFile = join(folder, 'gateway-id');
-  const store = await openRedis(url, { clock, idFile, log: quiet, runs: local.runs, timeoutMs: 300, ...options });
+  const store = await patiently(() =>
+    openRedis(url, { clock, idFile, log: quiet, runs: local.runs, timeoutMs: 300, ...options }),
+  );
   return {
     ...store,
     async close() {
