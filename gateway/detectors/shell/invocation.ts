@@ -72,7 +72,7 @@ export function invocationOf(command: Command): Invocation | undefined {
     const wrapper = Object.hasOwn(WRAPPERS, name) ? WRAPPERS[name] : undefined;
     if (wrapper === undefined) break;
     const next = behindOptions(words, at + 1, wrapper.values) + (wrapper.operands ?? 0);
-    if (name === 'sudo' || name === 'doas') sudoOptions.push(...words.slice(at + 1, next).map(({ value }) => value));
+    if (name === 'sudo' || name === 'doas') for (const { value } of words.slice(at + 1, next)) sudoOptions.push(value);
     if (next >= words.length) break;
     wrappers.push(name);
     at = next;

@@ -70,7 +70,7 @@ export class ShellParser {
   parse(): Script {
     const script: Pipeline[] = [];
     while (this.#at < this.#text.length) {
-      script.push(...this.#script(''));
+      for (const pipeline of this.#script('')) script.push(pipeline);
       this.#at += 1;
     }
     return script;
@@ -240,10 +240,9 @@ export class ShellParser {
   }
 
   #substitutes(char: string, at: number): boolean {
+    if (this.#depth >= DEEPEST) return false;
     if (char === '`') return !this.#hopeless.has('backtick') && !this.#text.startsWith('```', at);
-    return (
-      '$<>'.includes(char) && this.#text.charAt(at + 1) === '(' && !this.#hopeless.has('paren') && this.#depth < DEEPEST
-    );
+    return '$<>'.includes(char) && this.#text.charAt(at + 1) === '(' && !this.#hopeless.has('paren');
   }
 
   /** Reads `$(…)`, `<(…)` or backticks; where nothing closes them, only the first character. */

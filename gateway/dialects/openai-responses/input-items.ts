@@ -1,6 +1,6 @@
 import type { TextPart } from '../../domain/action.ts';
 import { asString, isArray, isObject, type Json, type JsonObject, member } from '../../domain/json.ts';
-import type { Pointer } from '../../domain/pointer.ts';
+import { childPointer, type Pointer } from '../../domain/pointer.ts';
 import type { CarriedResult, MessageMark } from '../../ports/dialect.ts';
 import { stringParts } from '../_shared/string-parts.ts';
 import { badRequest, optionalString } from '../openai-chat/expect.ts';
@@ -201,7 +201,7 @@ function itemStrings(item: JsonObject, at: Pointer): TextPart[] {
   const image = item['type'] === 'image_generation_call';
   return Object.entries(item)
     .filter(([name]) => !NOT_TEXT.has(name) && !(image && name === 'result'))
-    .flatMap(([name, value]) => stringParts(value, `${at}/${name}`));
+    .flatMap(([name, value]) => stringParts(value, childPointer(at, name)));
 }
 
 /** Content reduced to what identifies it: texts as texts, other parts by value, without cache markers. */

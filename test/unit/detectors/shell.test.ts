@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { ShellParser } from '../../../gateway/detectors/shell/parse.ts';
+import { type Script, ShellParser } from '../../../gateway/detectors/shell/parse.ts';
 import { shell } from '../../../gateway/detectors/shell.ts';
 
 const kinds = (text: string): string[] => shell.scan(text).map(({ kind }) => kind);
@@ -156,6 +156,26 @@ describe('shell: what is certain', () => {
       }),
       { numRuns: 5_000 },
     );
+  });
+});
+
+describe('shell: size', () => {
+  const depthOf = (script: Script): number =>
+    Math.max(
+      0,
+      ...script.flat().flatMap(({ words }) => words.flatMap(({ inner }) => inner.map((s) => 1 + depthOf(s)))),
+    );
+
+  it('reads substitutions within substitutions to a depth, backticks among them: what judges them looks into each level', () => {
+    for (const unit of ['$(echo ', '`echo "', '"`', 'x "$(echo `'])
+      expect(
+        depthOf(new ShellParser(unit.repeat(40) + [...unit].reverse().join('').repeat(40)).parse()),
+      ).toBeLessThanOrEqual(12);
+    expect(depthOf(new ShellParser('echo "`echo "`echo x`"`"').parse())).toBe(2);
+  });
+
+  it.each([';a', 'a\n', 'a|', 'a ', 'a)', 'sudo -x ', '"`', '$("`'])('reads any number of `%s`', (unit) => {
+    expect(kinds(`${unit.repeat(150_000)}`)).toEqual([]);
   });
 });
 

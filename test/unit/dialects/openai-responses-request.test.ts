@@ -80,6 +80,18 @@ describe('input', () => {
     expect(messages).toHaveLength(1);
   });
 
+  it('an item of an unknown kind has texts under whatever name', () => {
+    const text = JSON.stringify({
+      model: 'm',
+      input: [{ type: 'novel', 'c~1all': 'x', 'a/b': ['y'], '~0': { '': 'z' } }],
+    });
+    const doc = parseStrict(text);
+    const { parts } = openaiResponses.read(doc, text.length, {});
+    expect(parts.map(({ at, text: said }) => [resolvePointer(doc.value, at), said])).toEqual(
+      ['x', 'y', 'z'].map((said) => [said, said]),
+    );
+  });
+
   it('every part names the text it holds', () => {
     const body = {
       model: 'gpt-x',
