@@ -1,16 +1,16 @@
 // Appends as fast as it can until it is killed; prints each acknowledged line's number, hash and name.
-import { writeSync } from 'node:fs';
 import { openSpool } from '../../../gateway/audit/spool.ts';
 import type { Entry } from '../../../gateway/domain/receipt.ts';
 import { begin, event, seal } from './entries.ts';
+import { sayLine } from './say-line.ts';
 
 const [folder, segmentBytes, round] = process.argv.slice(2) as [string, string, string];
 const spool = await openSpool(folder, { segmentBytes: Number(segmentBytes) });
-writeSync(1, 'ready\n');
+sayLine('ready');
 
 async function append(entry: Entry): Promise<void> {
   const line = await spool.append(entry);
-  writeSync(1, `${line.seq} ${line.hash} ${entry.kind === 'event' ? entry.name : `${entry.kind}:${entry.id}`}\n`);
+  sayLine(`${line.seq} ${line.hash} ${entry.kind === 'event' ? entry.name : `${entry.kind}:${entry.id}`}`);
 }
 
 /** One of many callers: begins calls, and seals most of them. */
