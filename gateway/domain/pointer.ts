@@ -41,7 +41,7 @@ export function expandPointer(root: Json, pattern: Pointer): Pointer[] {
     const next: [Pointer, Json][] = [];
     for (const [at, value] of found) {
       if (token === '*' && isArray(value))
-        next.push(...value.map((item, i): [Pointer, Json] => [childPointer(at, i), item]));
+        for (const [i, item] of value.entries()) next.push([childPointer(at, i), item]);
       else if (isArray(value) && INDEX.test(token)) {
         const item = value[Number(token)];
         if (item !== undefined) next.push([childPointer(at, token), item]);

@@ -21,7 +21,7 @@ export function landings(target: Json, pattern: Pointer): readonly Landing[] | u
     const next: Landing[] = [];
     for (const { at, value } of places) {
       if (isArray(value) && token === '*')
-        next.push(...value.map((item, i) => ({ at: childPointer(at, i), value: item })));
+        for (const [i, item] of value.entries()) next.push({ at: childPointer(at, i), value: item });
       else if (isArray(value) && INDEX.test(token) && Number(token) < value.length) {
         next.push({ at: childPointer(at, token), value: value[Number(token)] as Json });
       } else if (isObject(value)) {

@@ -2,6 +2,7 @@ import type { TextPart } from '../../domain/action.ts';
 import { asString, isObject, type Json, type JsonObject, member } from '../../domain/json.ts';
 import type { Pointer } from '../../domain/pointer.ts';
 import type { CarriedResult, MessageMark, UserInput } from '../../ports/dialect.ts';
+import { append } from '../_shared/append.ts';
 import { stringParts } from '../_shared/string-parts.ts';
 import { badRequest, messagesIn, optionalObject, optionalString, pickOne } from './field.ts';
 import { isUniqueId, type MarkedCall, modelMark, resultMark, signatureId, userMark } from './mark.ts';
@@ -70,14 +71,14 @@ function readPart(found: Conversation, part: JsonObject, at: Pointer, model: boo
     text === undefined || text.text === ''
       ? []
       : [{ at: at + text.at, text: text.text, ...(text.frozen && { frozen: text.frozen }) }];
-  found.parts.push(...parts);
+  append(found.parts, parts);
   const call = callField(part);
-  if (call) found.parts.push(...stringParts(member(call.value, 'args') ?? null, `${at}/${call.name}/args`));
+  if (call) append(found.parts, stringParts(member(call.value, 'args') ?? null, `${at}/${call.name}/args`));
   const signature = signatureOf(part);
   const signed = signature === undefined ? undefined : signatureId(signature);
   if (signed !== undefined) found.issuedIds.add(signed);
   if (!model) {
-    if (resultIn(part) === undefined) found.input.push(...parts);
+    if (resultIn(part) === undefined) append(found.input, parts);
     return;
   }
   found.input = [];
@@ -114,7 +115,10 @@ function readResult(found: Conversation, part: JsonObject, at: Pointer): void {
   if (isUniqueId(callId)) found.issuedIds.add(callId);
   const parts = stringParts(content);
   const place = `${at}/${holder}/response`;
-  found.parts.push(...parts.map((one) => ({ ...one, at: place + one.at })));
+  append(
+    found.parts,
+    parts.map((one) => ({ ...one, at: place + one.at })),
+  );
   found.results.push({ callId, tool, at: place, content, parts, isError: member(content, 'error') !== undefined });
   found.marks.push(resultMark(tool, content));
 }

@@ -3,6 +3,7 @@ import { Fault } from '../../domain/fault.ts';
 import { isObject, type Json, type JsonText } from '../../domain/json.ts';
 import type { Pointer } from '../../domain/pointer.ts';
 import type { Headers, Reading, ReplyReading } from '../../ports/dialect.ts';
+import { append } from '../_shared/append.ts';
 import { plainReading } from '../_shared/plain-reading.ts';
 import { badRequest, fieldOf, messagesIn, optionalObject, optionalString, pick } from './field.ts';
 import { modelMark } from './mark.ts';
@@ -29,7 +30,7 @@ export function readEmbedding(doc: JsonText, bytes: number, headers: Headers, pa
   const input: TextPart[] = [];
   for (const { at, value } of requests) {
     mustBe(model, value, at);
-    input.push(...textsOf(value, at, opaque));
+    append(input, textsOf(value, at, opaque));
   }
   const bound = { model, bytes, choices: 1, outputCap: 0, opaque: [...opaque], serverTools: [] };
   return plainReading(doc, { bound, input });

@@ -1,6 +1,7 @@
 import { isArray, type Json, member } from '../../domain/json.ts';
 import type { Splice } from '../../domain/json-text.ts';
 import { resolvePointer } from '../../domain/pointer.ts';
+import { append } from '../_shared/append.ts';
 import type { OpenCall } from './call-book.ts';
 import type { Candidate, CandidatePiece, ReadPart } from './candidate.ts';
 import { pick } from './field.ts';
@@ -42,14 +43,14 @@ export class PartEdits {
       const edits = part.call
         ? this.#editCall(part, part.call, at, account, gone)
         : editText(part, at, account, piece.candidate, texts, renewed);
-      splices.push(...edits);
+      append(splices, edits);
     }
     const changed = splices.length > 0 || gone.length > 0;
     account.touched ||= changed;
     const emptied = gone.length > 0 && gone.length === piece.parts.length;
-    splices.push(...removals(piece, gone, emptied));
+    append(splices, removals(piece, gone, emptied));
     const element = resolvePointer(body, piece.at);
-    if (account.touched) splices.push(...withoutRepeats(element, piece.at));
+    if (account.touched) append(splices, withoutRepeats(element, piece.at));
     return { splices, emptied: emptied && holdsOnlyParts(element) };
   }
 

@@ -2,6 +2,7 @@ import type { TextPart } from '../../domain/action.ts';
 import { isArray, isObject, type Json, type JsonObject, member } from '../../domain/json.ts';
 import { childPointer } from '../../domain/pointer.ts';
 import type { JudgedPart, RpcMessage } from '../../ports/mcp-wire.ts';
+import { append } from '../_shared/append.ts';
 import { textParts } from './text-parts.ts';
 
 /** Members of a result that steer the protocol and hold no content. */
@@ -42,9 +43,9 @@ function resultParts(result: JsonObject): TextPart[] {
     if (STEERING.has(name)) continue;
     const at = childPointer('', name);
     const value = result[name] as Json;
-    if (name === 'content' || name === 'contents') parts.push(...blocks(value, at));
-    else if (name === 'messages') parts.push(...messages(value, at));
-    else parts.push(...textParts(value, at));
+    if (name === 'content' || name === 'contents') append(parts, blocks(value, at));
+    else if (name === 'messages') append(parts, messages(value, at));
+    else append(parts, textParts(value, at));
   }
   return parts;
 }
@@ -65,8 +66,8 @@ function block(item: JsonObject, at: string): TextPart[] {
     if (text !== undefined) parts.push({ at: childPointer(at, name), text, frozen: 'base64' });
   }
   const { resource } = item;
-  if (isObject(resource)) parts.push(...block(resource, `${at}/resource`));
-  else if (resource !== undefined) parts.push(...textParts(resource, `${at}/resource`));
+  if (isObject(resource)) append(parts, block(resource, `${at}/resource`));
+  else if (resource !== undefined) append(parts, textParts(resource, `${at}/resource`));
   return parts;
 }
 

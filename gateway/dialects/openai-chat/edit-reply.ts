@@ -1,6 +1,7 @@
 import { isArray, type Json, type JsonText, member } from '../../domain/json.ts';
 import { type Splice, spliceAll } from '../../domain/json-text.ts';
 import type { ReplyChanges } from '../../ports/dialect.ts';
+import { append } from '../_shared/append.ts';
 import { wireArguments } from './arguments.ts';
 import { choiceNumber, messageCalls } from './choice.ts';
 
@@ -19,7 +20,7 @@ export function editReply(doc: JsonText, changes: ReplyChanges): string {
   const landed = new Set<string>();
   for (const [i, choice] of (isArray(choices) ? choices : []).entries()) {
     const touched = changes.texts.some((edit) => edit.at.startsWith(`/choices/${i}/`));
-    splices.push(...editChoice(choice, i, changes, touched, landed));
+    append(splices, editChoice(choice, i, changes, touched, landed));
   }
   for (const slot of [...changes.denied.keys(), ...changes.edited.keys()])
     if (!landed.has(slot)) throw new RangeError(`the reply has no call \`${slot}\``);
@@ -48,7 +49,7 @@ function editChoice(choice: Json, i: number, changes: ReplyChanges, touched: boo
     } else continue;
     landed.add(call.slot);
   }
-  splices.push(...removeCalls(message, `${at}/message/tool_calls`, removed));
+  append(splices, removeCalls(message, `${at}/message/tool_calls`, removed));
   if (said.length > 0) splices.push(sayInstead(message, `${at}/message/content`, said));
   const reason = member(choice, 'finish_reason');
   if (removed.length > 0 && removed.length === calls.length && (reason === 'tool_calls' || reason === 'function_call'))

@@ -2,6 +2,7 @@ import type { TextPart } from '../../domain/action.ts';
 import { asString, isArray, isObject, type Json, type JsonObject, member } from '../../domain/json.ts';
 import type { Pointer } from '../../domain/pointer.ts';
 import type { CarriedResult, MessageMark, UserInput } from '../../ports/dialect.ts';
+import { append } from '../_shared/append.ts';
 import { detailParts } from './choice.ts';
 import { contentMark, contentParts, joinTexts, opaqueKinds } from './content.ts';
 import { badRequest, optionalObject, optionalObjects, optionalString } from './expect.ts';
@@ -54,12 +55,12 @@ function readMessage(found: Conversation, tools: Map<string, string>, message: J
   const content = contentOf(message, i);
   const at = `/messages/${i}`;
   const texts = contentParts(content, `${at}/content`, true);
-  found.parts.push(...texts);
+  append(found.parts, texts);
   for (const kind of opaqueKinds(content)) found.opaque.add(kind);
   if (role === 'assistant') readAssistant(found, tools, message, i);
   else if (role === 'tool' || role === 'function') readResult(found, tools, message, i);
   else if (role === 'user') {
-    found.input.push(...texts);
+    append(found.input, texts);
     found.marks.push(userMark(() => contentMark(content)));
   }
 }
@@ -84,9 +85,9 @@ function readAssistant(found: Conversation, tools: Map<string, string>, message:
   const at = `/messages/${i}`;
   found.input = [];
   for (const name of ['refusal', 'reasoning_content', 'reasoning'] as const) {
-    found.parts.push(...contentParts(asString(member(message, name)), `${at}/${name}`));
+    append(found.parts, contentParts(asString(member(message, name)), `${at}/${name}`));
   }
-  found.parts.push(...detailParts(message, at));
+  append(found.parts, detailParts(message, at));
   const calls = historyCalls(message, i);
   for (const { id, tool, at: place, raw } of calls) {
     if (raw !== '') found.parts.push({ at: place, text: raw });

@@ -1,6 +1,7 @@
 import { Fault } from '../../domain/fault.ts';
 import { isArray, isObject, type JsonText, member } from '../../domain/json.ts';
 import type { MessageMark, ProposedCall, ReplyReading } from '../../ports/dialect.ts';
+import { append } from '../_shared/append.ts';
 import { denseBytes } from '../_shared/least-tokens.ts';
 import { proposedCall, type WireCall } from './arguments.ts';
 import { choiceNumber, isVisible, messageCalls, messageParts, stretches } from './choice.ts';
@@ -27,8 +28,8 @@ export function readReply(doc: JsonText): ReplyReading {
       .filter(isVisible)
       .map((stretch) => stretch.text)
       .join('');
-    calls.push(...own);
-    parts.push(...messageParts(message, `/choices/${i}/message`));
+    append(calls, own);
+    append(parts, messageParts(message, `/choices/${i}/message`));
     texts.push(text);
     mark ??= assistantMark(text, own);
     meter.cite(member(message, 'annotations'));

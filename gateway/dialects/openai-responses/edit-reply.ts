@@ -3,6 +3,7 @@ import { isArray, member } from '../../domain/json.ts';
 import { type Splice, spliceAll } from '../../domain/json-text.ts';
 import { resolvePointer } from '../../domain/pointer.ts';
 import type { ReplyChanges } from '../../ports/dialect.ts';
+import { append } from '../_shared/append.ts';
 import { textSplices } from '../_shared/text-edits.ts';
 import { callKind, payloadSplices } from './item.ts';
 import { outputItems, outputSlot } from './read-reply.ts';
@@ -13,7 +14,7 @@ export function editReply(doc: JsonText, { denied, edited, texts }: ReplyChanges
   const splices = textSplices(texts);
   // log probabilities repeat the text token by token
   const parts = new Set(texts.map(({ at }) => /^\/output\/\d+\/content\/\d+(?=\/)/.exec(at)?.[0]));
-  for (const at of parts) if (at !== undefined) splices.push(...clearedLogprobs(doc.value, at));
+  for (const at of parts) if (at !== undefined) append(splices, clearedLogprobs(doc.value, at));
   const landed = new Set<string>();
   for (const [i, item] of outputItems(doc.value).entries()) {
     const slot = outputSlot(i);
@@ -22,7 +23,7 @@ export function editReply(doc: JsonText, { denied, edited, texts }: ReplyChanges
     const text = denied.get(slot);
     const args = edited.get(slot);
     if (text !== undefined) splices.push({ at: `/output/${i}`, json: JSON.stringify(standIn(item, text)) });
-    else if (args !== undefined) splices.push(...payloadSplices(kind, `/output/${i}`, args));
+    else if (args !== undefined) append(splices, payloadSplices(kind, `/output/${i}`, args));
     else continue;
     landed.add(slot);
   }

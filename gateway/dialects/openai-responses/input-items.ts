@@ -2,6 +2,7 @@ import type { TextPart } from '../../domain/action.ts';
 import { asString, isArray, isObject, type Json, type JsonObject, member } from '../../domain/json.ts';
 import { childPointer, type Pointer } from '../../domain/pointer.ts';
 import type { CarriedResult, MessageMark } from '../../ports/dialect.ts';
+import { append } from '../_shared/append.ts';
 import { stringParts } from '../_shared/string-parts.ts';
 import { badRequest, optionalString } from '../openai-chat/expect.ts';
 import { assistantMark, isUniqueId, type MarkedCall, toolMark, userMark } from '../openai-chat/mark.ts';
@@ -48,8 +49,8 @@ export function readInput(input: Json | undefined): Input {
   };
   if (input === undefined || input === null) return found;
   if (typeof input === 'string') {
-    found.parts.push(...stringParts(input, '/input'));
-    found.user.push(...found.parts);
+    append(found.parts, stringParts(input, '/input'));
+    append(found.user, found.parts);
     found.marks.push(userMark(() => contentMark(input)));
     return found;
   }
@@ -96,7 +97,7 @@ class ItemReader {
     if (typeof role !== 'string' || role === '') throw badRequest(`input[${i}].role`, 'must be a string');
     const content = contentOf(item, i);
     const texts = this.#content(content, `${at}/content`);
-    this.#found.parts.push(...texts);
+    append(this.#found.parts, texts);
     if (role === 'assistant') {
       const visible = itemTexts({ type: 'message', content }).filter(isVisible);
       this.#speaks().text += visible.map(({ text }) => text).join('');
@@ -104,7 +105,7 @@ class ItemReader {
     }
     this.endAnswer();
     if (role !== 'user') return;
-    this.#found.user.push(...texts);
+    append(this.#found.user, texts);
     this.#found.marks.push(userMark(() => contentMark(content)));
   }
 
@@ -116,12 +117,15 @@ class ItemReader {
       const sealed = (item['encrypted_content'] ?? null) !== null;
       if (type === 'compaction') opaque.add('stored_context');
       const frozen = sealed ? { frozen: 'the provider encrypted this reasoning' } : {};
-      parts.push(...itemTexts(item).map(({ at: place, text }) => ({ at: at + place, text, ...frozen })));
+      append(
+        parts,
+        itemTexts(item).map(({ at: place, text }) => ({ at: at + place, text, ...frozen })),
+      );
       return;
     }
-    if (type === 'additional_tools') tools.push(...declaredTools(item['tools'], `${at}/tools`));
+    if (type === 'additional_tools') append(tools, declaredTools(item['tools'], `${at}/tools`));
     if (type === 'image_generation_call') opaque.add('image');
-    parts.push(...itemStrings(item, at));
+    append(parts, itemStrings(item, at));
     if (type === 'mcp_approval_response' || type === 'additional_tools' || type === 'configuration_update') return;
     const answer = this.#speaks();
     const kind = callKind(item);
@@ -137,10 +141,13 @@ class ItemReader {
     // a call that is only known to the provider (`previous_response_id`) has no name here, unless its kind is a tool by itself
     const own = callKind({ type: type.replace(/_output$/, ''), execution: 'client' })?.tool ?? '';
     const tool = this.#tools.get(callId) ?? own;
-    if (type === 'tool_search_output') this.#found.tools.push(...declaredTools(content, `${at}/tools`));
+    if (type === 'tool_search_output') append(this.#found.tools, declaredTools(content, `${at}/tools`));
     this.endAnswer();
     const parts = this.#content(content, '');
-    this.#found.parts.push(...parts.map((part) => ({ ...part, at: `${at}/${name}${part.at}` })));
+    append(
+      this.#found.parts,
+      parts.map((part) => ({ ...part, at: `${at}/${name}${part.at}` })),
+    );
     this.#found.results.push({
       callId,
       tool,

@@ -2,6 +2,7 @@ import type { TextPart } from '../../domain/action.ts';
 import { Fault } from '../../domain/fault.ts';
 import { isArray, isObject, type Json, type JsonObject, type JsonText, member } from '../../domain/json.ts';
 import type { Deferred, ProposedCall, Reading, ReplyReading } from '../../ports/dialect.ts';
+import { append } from '../_shared/append.ts';
 import { stringParts } from '../_shared/string-parts.ts';
 import { assistantMark, isUniqueId, type MarkedCall } from '../openai-chat/mark.ts';
 import { callIdOf, callKind, isVisible, itemId, itemTexts, markedCall, readCall } from './item.ts';
@@ -34,8 +35,14 @@ export function readReply(doc: JsonText, reading?: Reading): ReplyReading {
   const texts: string[] = [];
   for (const [i, item] of items.entries()) {
     const found = itemTexts(item);
-    parts.push(...found.flatMap(({ at, text }) => stringParts(text, `/output/${i}${at}`)));
-    texts.push(...found.filter(isVisible).map(({ text }) => text));
+    append(
+      parts,
+      found.flatMap(({ at, text }) => stringParts(text, `/output/${i}${at}`)),
+    );
+    append(
+      texts,
+      found.filter(isVisible).map(({ text }) => text),
+    );
     const kind = callKind(item);
     if (!kind) continue;
     calls.push(readCall(outputSlot(i), item, kind));
@@ -43,7 +50,7 @@ export function readReply(doc: JsonText, reading?: Reading): ReplyReading {
   }
   // some imitations repeat the text beside the items
   const repeated = member(body, 'output_text');
-  if (typeof repeated === 'string') parts.push(...stringParts(repeated, '/output_text'));
+  if (typeof repeated === 'string') append(parts, stringParts(repeated, '/output_text'));
   return {
     usage: meter.usage(
       items,
