@@ -1,3 +1,5 @@
+import { fmix32 } from './murmur.ts';
+
 /** 64 bits that texts with nearly the same words share, in two halves of 32. */
 export interface SimHash {
   readonly high: number;
@@ -25,8 +27,8 @@ class BitCounts {
   }
 
   #count(feature: number): void {
-    raise(this.#high, scrambled(feature ^ 0x9e3779b9));
-    raise(this.#low, scrambled(feature));
+    raise(this.#high, fmix32(feature ^ 0x9e3779b9));
+    raise(this.#low, fmix32(feature));
     this.added += 1;
   }
 
@@ -84,14 +86,6 @@ function letter(unit: number): number {
   if (unit >= 65 && unit <= 90) return unit + 32;
   if (unit >= 48 && unit <= 57) return unit;
   return unit < 0xc0 || (unit >= 0x2000 && unit < IDEOGRAPHS) || (unit >= 0x3000 && unit < 0x3040) ? 0 : unit;
-}
-
-function scrambled(value: number): number {
-  let h = value ^ (value >>> 16);
-  h = Math.imul(h, 0x85ebca6b);
-  h ^= h >>> 13;
-  h = Math.imul(h, 0xc2b2ae35);
-  return h ^ (h >>> 16);
 }
 
 /** How many of the 64 bits differ. */

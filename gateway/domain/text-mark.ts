@@ -1,3 +1,5 @@
+import { fmix32 } from './murmur.ts';
+
 /** Characters of a long text that are looked at: its head, its tail, and as many spread in between. */
 const ENDS = 16;
 const SPREAD = 16;
@@ -17,20 +19,12 @@ export function textMark(text: string): number {
     for (let i = length - ENDS; i < length; i += 1) hash = mixed(hash, text.charCodeAt(i));
   }
   // 32 bits of hash above 21 of length: a whole number that a double holds
-  return (finished(hash) >>> 0) * 0x20_0000 + (length & 0x1f_ffff);
+  return (fmix32(hash) >>> 0) * 0x20_0000 + (length & 0x1f_ffff);
 }
 
-/** The round of MurmurHash3, and its end. */
+/** One round of MurmurHash3. */
 function mixed(hash: number, unit: number): number {
   const k = Math.imul(unit, 0xcc9e2d51);
   const h = hash ^ Math.imul((k << 15) | (k >>> 17), 0x1b873593);
   return (Math.imul((h << 13) | (h >>> 19), 5) + 0xe6546b64) | 0;
-}
-
-function finished(hash: number): number {
-  let h = hash ^ (hash >>> 16);
-  h = Math.imul(h, 0x85ebca6b);
-  h ^= h >>> 13;
-  h = Math.imul(h, 0xc2b2ae35);
-  return h ^ (h >>> 16);
 }
