@@ -1,33 +1,20 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Redis } from 'ioredis';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Fault } from '../../gateway/domain/fault.ts';
 import { type CallId, epochMs, nano } from '../../gateway/domain/scalars.ts';
 import type { Account } from '../../gateway/ports/ledger.ts';
 import type { RedisOptions, RedisStore } from '../../gateway/stores/redis/open-redis.ts';
-import { startRedis, type TestRedis } from '../support/redis-server.ts';
+import { redisForSuite } from '../support/redis-suite.ts';
 import { account, freshCall, openShared, until, wanted } from '../support/shared-store.ts';
 
-let redis: TestRedis;
-let admin: Redis;
+const suite = redisForSuite();
 let plain: RedisStore;
 let open: RedisStore[] = [];
 
-beforeAll(async () => {
-  redis = await startRedis();
-  admin = new Redis(redis.url);
-  admin.on('error', () => undefined);
-});
-afterAll(async () => {
-  admin.disconnect();
-  await redis.remove();
-});
 beforeEach(async () => {
-  await until(async () => (await admin.ping().catch(() => '')) === 'PONG', 'redis answers');
-  await admin.flushall();
-  plain = await openShared(redis.url);
+  plain = await openShared(suite.redis.url);
 });
 afterEach(async () => {
   for (const store of open) await store.close();
@@ -40,7 +27,7 @@ type Options = Partial<RedisOptions> & { readonly folder?: string };
 /** A gateway that leases from its first question on. */
 async function lessee(leases: RedisOptions['leases'] = {}, options: Options = {}): Promise<RedisStore> {
   const terms = { ms: 60_000, after: 1, restMs: 0, ...leases };
-  const store = await openShared(redis.url, { timeoutMs: 2_000, leases: terms, ...options });
+  const store = await openShared(suite.redis.url, { timeoutMs: 2_000, leases: terms, ...options });
   open.push(store);
   return store;
 }
@@ -52,7 +39,7 @@ const seen = async (store: RedisStore, of: Account): Promise<readonly [bigint, b
   const [balance] = await store.ledger.balances([of]);
   return [balance?.spent ?? -1n, balance?.held ?? -1n];
 };
-const leasesOf = async (): Promise<string[]> => (await admin.keys('tollgate:*:h:lease_*')).sort();
+const leasesOf = async (): Promise<string[]> => (await suite.admin.keys('tollgate:*:h:lease_*')).sort();
 
 /** A call that is granted, comes to `charge`, and is over. */
 async function carried(store: RedisStore, on: readonly Account[], amount: bigint, charge: bigint): Promise<boolean> {
@@ -192,7 +179,7 @@ describe('several gateways', () => {
     const store = await lessee();
     await carried(store, [on], 10n, 10n);
     for (const text of ['', '{', '7', 'null', '[1]', `["someone","${on.id}"]`])
-      await admin.publish('tollgate:leases:wanted', text);
+      await suite.admin.publish('tollgate:leases:wanted', text);
     await until(async () => (await raw(on))[0]?.[1] === 0n, 'it gave back what was asked for last');
     expect(await carried(store, [on], 10n, 10n)).toBe(true);
   });
@@ -222,7 +209,10 @@ describe('several gateways', () => {
     const recalls: boolean[] = [];
     const folder = mkdtempSync(join(tmpdir(), 'tollgate-silent-'));
     // a process that died: its lease stands, and nobody hears
-    const dead = await openShared(redis.url, { folder, leases: { ms: 60_000, after: 1, share: 2, calls: 1_000 } });
+    const dead = await openShared(suite.redis.url, {
+      folder,
+      leases: { ms: 60_000, after: 1, share: 2, calls: 1_000 },
+    });
     await carried(dead, [on], 10n, 10n);
     await dead.ledger.quiet();
     const two = await lessee({}, { timeoutMs: 200, onRecall: (returned) => void recalls.push(returned) });
@@ -235,7 +225,7 @@ describe('several gateways', () => {
     expect(two.asked() - before).toBeLessThanOrEqual(4);
     expect(recalls).toEqual([false, false]);
     // its restart gives everything back
-    const again = await openShared(redis.url, { folder, leases: { ms: 60_000 } });
+    const again = await openShared(suite.redis.url, { folder, leases: { ms: 60_000 } });
     for (const id of await again.ledger.leases.open())
       await again.ledger.leases.settle({ id, account: undefined, at: epochMs(0), calls: new Map() });
     expect(await raw(on)).toEqual([[10n, 0n]]);
@@ -251,7 +241,7 @@ describe('redis gone, restarted, robbed of its data', () => {
     const store = await lessee({}, { timeoutMs: 200 });
     await carried(store, [on], 100n, 100n);
     await store.ledger.quiet();
-    redis.freeze();
+    suite.redis.freeze();
     let granted = 0;
     for (let i = 0; i < 20; i += 1) {
       const id = freshCall();
@@ -263,7 +253,7 @@ describe('redis gone, restarted, robbed of its data', () => {
       granted += 1;
       await store.ledger.settle(id, nano(60n), [on]);
     }
-    redis.thaw();
+    suite.redis.thaw();
     // 8 calls fit at once, and what they give back is room for a few more
     expect(granted).toBeGreaterThanOrEqual(8);
     await until(() => store.healthy() && store.ledger.pending() === 0, 'redis was told');
@@ -277,9 +267,9 @@ describe('redis gone, restarted, robbed of its data', () => {
     await store.ledger.quiet();
     const under = freshCall();
     await store.ledger.reserve(wanted(under, [on], 100n));
-    await redis.kill();
+    await suite.redis.kill();
     await store.ledger.settle(under, nano(40n), [on]);
-    await redis.start();
+    await suite.redis.start();
     await until(() => store.healthy() && store.ledger.pending() === 0, 'redis was told');
     expect(await raw(on)).toEqual([[140n, 0n]]);
   });
@@ -292,9 +282,9 @@ describe('redis gone, restarted, robbed of its data', () => {
     for (const id of [over, under])
       expect(await store.ledger.reserve(wanted(id, [on], 100n))).toMatchObject({ granted: true });
     await store.ledger.settle(over, nano(70n), [on]);
-    await redis.kill();
-    redis.wipe();
-    await redis.start();
+    await suite.redis.kill();
+    suite.redis.wipe();
+    await suite.redis.start();
     await until(() => store.healthy() && store.ledger.pending() === 0, 'redis was told');
     // the lease is as it was, the first call, which had asked by itself, is forgotten
     expect(await raw(on)).toEqual([[0n, 170n]]);
@@ -325,10 +315,13 @@ describe('calls that do not fit their lease', () => {
     await carried(store, [on], 100n, 100n);
     const id = await leased(store, on, 100n);
     await store.ledger.renew(id, epochMs(Date.now() + 26 * 3_600_000));
-    await until(async () => (await admin.hget(`tollgate:{t.t}:h:${id}`, 'state')) === 'open', 'it has its own hold');
+    await until(
+      async () => (await suite.admin.hget(`tollgate:{t.t}:h:${id}`, 'state')) === 'open',
+      'it has its own hold',
+    );
     await until(() => store.ledger.pending() === 0, 'its lease is over');
     expect(await raw(on)).toEqual([[100n, 100n]]);
-    expect(Number(await admin.zscore('tollgate:{t.t}:leases', id))).toBeGreaterThan(Date.now() + 25 * 3_600_000);
+    expect(Number(await suite.admin.zscore('tollgate:{t.t}:leases', id))).toBeGreaterThan(Date.now() + 25 * 3_600_000);
     expect(await store.ledger.settle(id, nano(130n), [on])).toEqual({ charged: 130n, overrun: 30n });
     expect(await store.ledger.settle(id, nano(1n), [on])).toEqual({ charged: 130n, overrun: 30n });
     expect(await raw(on)).toEqual([[230n, 0n]]);
@@ -368,10 +361,10 @@ describe('calls that do not fit their lease', () => {
     await store.ledger.quiet();
     const id = freshCall();
     await store.ledger.reserve(wanted(id, [on], 100n));
-    await admin.config('SET', 'maxmemory', '1');
+    await suite.admin.config('SET', 'maxmemory', '1');
     expect(await store.ledger.settle(id, nano(40n), [on])).toEqual({ charged: 40n, overrun: 0n });
     await store.ledger.giveBack([on.id]);
-    await admin.config('SET', 'maxmemory', '0');
+    await suite.admin.config('SET', 'maxmemory', '0');
     await store.close();
     expect(await raw(on)).toEqual([[140n, 0n]]);
   });
@@ -404,7 +397,7 @@ describe('a record is kept', () => {
     const id = await leased(store, on, 100n);
     await store.ledger.settle(id, nano(40n), [on]);
     await until(
-      async () => (await admin.hget(`tollgate:{t.t}:h:${id}`, 'state')) === 'settled',
+      async () => (await suite.admin.hget(`tollgate:{t.t}:h:${id}`, 'state')) === 'settled',
       'it has its own record',
     );
     expect(await plain.ledger.settle(id, nano(100n), [])).toEqual({ charged: 40n, overrun: 0n });
@@ -414,7 +407,7 @@ describe('a record is kept', () => {
 
   it('a restart charges what was left, each call once, and those with holds of their own by themselves', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'tollgate-left-'));
-    const dead = await openShared(redis.url, { folder, leases: { ms: 60_000, after: 1 }, recordLine: () => 0 });
+    const dead = await openShared(suite.redis.url, { folder, leases: { ms: 60_000, after: 1 }, recordLine: () => 0 });
     await carried(dead, [on], 100n, 100n);
     await dead.ledger.quiet();
     const [over, under, alone, never] = [freshCall(), freshCall(), freshCall(), freshCall()] as const;
@@ -425,7 +418,7 @@ describe('a record is kept', () => {
     const lease = await granted(over);
     for (const id of [under, alone, never]) expect(await granted(id)).toBe(lease);
     await dead.ledger.settle(over, nano(60n), [on]);
-    const again = await openShared(redis.url, { folder });
+    const again = await openShared(suite.redis.url, { folder });
     await again.ledger.leases.takeOut({
       id: alone,
       amount: nano(100n),
@@ -446,7 +439,7 @@ describe('a record is kept', () => {
     await again.ledger.settle(alone, nano(1n), []);
     expect(await raw(on)).toEqual([[261n, 0n]]);
     // the same once more, for a redis that knows nothing of it
-    await admin.flushall();
+    await suite.admin.flushall();
     await again.ledger.leases.settle({ id: lease, account: on.id, at: epochMs(Date.now()), calls });
     expect(await raw(on)).toEqual([[260n, 0n]]);
     await again.close();

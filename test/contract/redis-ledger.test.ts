@@ -1,36 +1,22 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Redis } from 'ioredis';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { Fault } from '../../gateway/domain/fault.ts';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { epochMs, nano } from '../../gateway/domain/scalars.ts';
 import type { Account } from '../../gateway/ports/ledger.ts';
 import type { RedisStore } from '../../gateway/stores/redis/open-redis.ts';
 import { type LossyLink, startLossyLink } from '../support/lossy-link.ts';
-import { startRedis, type TestRedis } from '../support/redis-server.ts';
+import { faultOf, redisForSuite } from '../support/redis-suite.ts';
 import { account, freshCall, openShared, until, wanted } from '../support/shared-store.ts';
 
 const MOST = 2n ** 63n - 1n;
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
-let redis: TestRedis;
-let admin: Redis;
+const suite = redisForSuite();
 let store: RedisStore;
 
-beforeAll(async () => {
-  redis = await startRedis();
-  admin = new Redis(redis.url);
-  admin.on('error', () => undefined);
-});
-afterAll(async () => {
-  admin.disconnect();
-  await redis.remove();
-});
 beforeEach(async () => {
-  await until(async () => (await admin.ping().catch(() => '')) === 'PONG', 'redis answers');
-  await admin.flushall();
-  store = await openShared(redis.url);
+  store = await openShared(suite.redis.url);
 });
 afterEach(async () => {
   await until(() => store.ledger.pending() === 0, 'everything is delivered');
@@ -38,14 +24,6 @@ afterEach(async () => {
   await store.close();
 });
 
-const faultOf = async (work: Promise<unknown>): Promise<Fault> => {
-  const error = await work.then(
-    () => undefined,
-    (reason: unknown) => reason,
-  );
-  if (!(error instanceof Fault)) throw new Error(`expected a Fault, got ${String(error)}`);
-  return error;
-};
 const totals = async (...accounts: readonly Account[]): Promise<readonly (readonly [bigint, bigint])[]> =>
   (await store.ledger.balances(accounts)).map(({ spent, held }) => [spent, held] as const);
 
@@ -83,9 +61,9 @@ describe('round trips', () => {
 
 describe('what it refuses to start on', () => {
   it('a server that may evict keys', async () => {
-    await admin.config('SET', 'maxmemory-policy', 'allkeys-lru');
-    const fault = await faultOf(openShared(redis.url));
-    await admin.config('SET', 'maxmemory-policy', 'noeviction');
+    await suite.admin.config('SET', 'maxmemory-policy', 'allkeys-lru');
+    const fault = await faultOf(openShared(suite.redis.url));
+    await suite.admin.config('SET', 'maxmemory-policy', 'noeviction');
     expect(fault.code).toBe('TG_LEDGER_UNAVAILABLE');
     expect(fault.message).toContain('maxmemory-policy noeviction');
   });
@@ -126,7 +104,7 @@ describe('exact numbers', () => {
 describe('time', () => {
   it("lapses leases by the server's clock, however wrong a gateway's is", async () => {
     const wrong = { now: () => epochMs(Date.now() - 86_400_000 * 30), ticks: () => performance.now() };
-    const off = await openShared(redis.url, { clock: wrong });
+    const off = await openShared(suite.redis.url, { clock: wrong });
     const run = account('run:t/k/r:total:0', 100n);
     const at = wrong.now();
     const [short, long] = [freshCall(), freshCall()];
@@ -159,13 +137,13 @@ describe('time', () => {
     await store.ledger.reserve(wanted(open, [day], 10n));
     await store.ledger.reserve(wanted(done, [day], 10n));
     await store.ledger.settle(done, nano(3n), [day]);
-    const keys = await admin.keys('tollgate:*');
+    const keys = await suite.admin.keys('tollgate:*');
     expect(keys.length).toBeGreaterThan(4);
-    for (const key of keys) expect([key, await admin.ttl(key)]).toEqual([key, -1]);
+    for (const key of keys) expect([key, await suite.admin.ttl(key)]).toEqual([key, -1]);
   });
 
   it('folds old records and drops ended windows, and totals stay the sum of the records', async () => {
-    const brief = await openShared(redis.url, { keepMs: 100 });
+    const brief = await openShared(suite.redis.url, { keepMs: 100 });
     const ended = account('tenant:t:minute:1', 1_000n, { resetsAt: epochMs(Date.now()) });
     const total = account('run:t/k/r:total:0', 1_000n);
     for (let i = 0; i < 5; i += 1) {
@@ -177,7 +155,7 @@ describe('time', () => {
     await brief.ledger.reserve(wanted(open, [ended, total], 10n));
     await pause(150);
     await brief.ledger.lapse(epochMs(Date.now()));
-    expect((await admin.keys('tollgate:*:h:*')).length).toBe(1);
+    expect((await suite.admin.keys('tollgate:*:h:*')).length).toBe(1);
     // the open hold still stands in the ended window, so that window stays
     expect(await totals(ended, total)).toEqual([
       [35n, 10n],
@@ -191,7 +169,7 @@ describe('time', () => {
       [0n, 0n],
       [36n, 0n],
     ]);
-    expect((await admin.keys('tollgate:*:h:*')).length).toBe(0);
+    expect((await suite.admin.keys('tollgate:*:h:*')).length).toBe(0);
     await brief.close();
   });
 });
@@ -241,11 +219,11 @@ describe('when redis is short of memory', () => {
     const run = account('run:t/k/r:total:0', 100n);
     const id = freshCall();
     await store.ledger.reserve(wanted(id, [run], 10n));
-    await admin.config('SET', 'maxmemory', '1');
+    await suite.admin.config('SET', 'maxmemory', '1');
     const refused = freshCall();
     expect((await faultOf(store.ledger.reserve(wanted(refused, [run], 10n)))).code).toBe('TG_LEDGER_UNAVAILABLE');
     expect(await store.ledger.settle(id, nano(4n), [run])).toEqual({ charged: 4n, overrun: 0n });
-    await admin.config('SET', 'maxmemory', '0');
+    await suite.admin.config('SET', 'maxmemory', '0');
     await store.ledger.release(refused);
     expect(await totals(run)).toEqual([[4n, 0n]]);
   });
@@ -257,9 +235,9 @@ describe('a server that forgets its scripts', () => {
     for (let i = 0; i < 5; i += 1) {
       const id = freshCall();
       await store.ledger.reserve(wanted(id, [run], 10n));
-      await admin.script('FLUSH');
+      await suite.admin.script('FLUSH');
       await store.ledger.settle(id, nano(3n), [run]);
-      await admin.script('FLUSH');
+      await suite.admin.script('FLUSH');
     }
     expect(await totals(run)).toEqual([[15n, 0n]]);
   });
@@ -270,7 +248,7 @@ describe('lost replies', () => {
   let lossy: RedisStore;
   const run = account('run:t/k/r:total:0', 100n);
   beforeEach(async () => {
-    link = await startLossyLink(redis.port);
+    link = await startLossyLink(suite.redis.port);
     lossy = await openShared(`redis://127.0.0.1:${link.port}`);
     await lossy.ledger.reserve(wanted(freshCall(), [run], 0n));
   });
@@ -323,7 +301,7 @@ describe('lost replies', () => {
     await lossy.ledger.release(id);
     // over a new connection, for the old one says nothing
     await until(() => lossy.healthy() && lossy.ledger.pending() === 0, 'the release is delivered');
-    expect(await admin.hget(`tollgate:{t.t}:h:${id}`, 'state')).toBe('released');
+    expect(await suite.admin.hget(`tollgate:{t.t}:h:${id}`, 'state')).toBe('released');
     link.heal();
     await pause(100);
     expect(await totals(run)).toEqual([[0n, 0n]]);
@@ -351,7 +329,7 @@ describe('lost replies', () => {
 describe('the local allowance', () => {
   it('passes calls up to it while redis is away, counts them, and books them when it is back', async () => {
     const granted: bigint[] = [];
-    const link = await startLossyLink(redis.port);
+    const link = await startLossyLink(suite.redis.port);
     const own = await openShared(`redis://127.0.0.1:${link.port}`, {
       allowance: nano(100n),
       onAllowance: (amount) => granted.push(amount),
@@ -374,7 +352,7 @@ describe('the local allowance', () => {
     link.heal();
     await own.close();
     await link.close();
-    await admin.flushall();
+    await suite.admin.flushall();
   });
 });
 
@@ -386,10 +364,10 @@ describe('redis killed, restarted, frozen', () => {
     await store.ledger.reserve(wanted(open, [run], 30n));
     await store.ledger.reserve(wanted(settled, [run], 40n));
     await store.ledger.settle(settled, nano(20n), [run]);
-    await redis.kill();
+    await suite.redis.kill();
     expect((await faultOf(store.ledger.reserve(wanted(freshCall(), [run], 1n)))).code).toBe('TG_LEDGER_UNAVAILABLE');
     expect(await store.ledger.settle(open, nano(10n), [run])).toEqual({ charged: 10n, overrun: 0n });
-    await redis.start();
+    await suite.redis.start();
     await until(() => store.healthy() && store.ledger.pending() === 0, 'redis is back');
     expect(await totals(run)).toEqual([[30n, 0n]]);
     expect(await store.ledger.reserve(wanted(freshCall(), [run], 71n))).toMatchObject({ granted: false, left: 70n });
@@ -397,30 +375,30 @@ describe('redis killed, restarted, frozen', () => {
   });
 
   it('outlasts a restart shorter than the timeout without an error', async () => {
-    const patient = await openShared(redis.url, { timeoutMs: 3_000 });
+    const patient = await openShared(suite.redis.url, { timeoutMs: 3_000 });
     await patient.ledger.reserve(wanted(freshCall(), [run], 1n));
-    await redis.kill();
+    await suite.redis.kill();
     const asked = patient.ledger.reserve(wanted(freshCall(), [run], 1n));
-    await redis.start();
+    await suite.redis.start();
     expect(await asked).toMatchObject({ granted: true });
     await patient.close();
   });
 
   it('frozen: refuses within the timeout, and afterwards nothing stays held', async () => {
     const ids = Array.from({ length: 20 }, () => freshCall());
-    redis.freeze();
+    suite.redis.freeze();
     const before = performance.now();
     const faults = await Promise.all(ids.map((id) => faultOf(store.ledger.reserve(wanted(id, [run], 10n)))));
     expect(performance.now() - before).toBeLessThan(1_000);
     expect(new Set(faults.map(({ code }) => code))).toEqual(new Set(['TG_LEDGER_UNAVAILABLE']));
     await Promise.all(ids.map((id) => store.ledger.release(id)));
-    redis.thaw();
+    suite.redis.thaw();
     await until(() => store.healthy() && store.ledger.pending() === 0, 'redis is back');
     expect(await totals(run)).toEqual([[0n, 0n]]);
   });
 
   it('paused by its operator: the same', async () => {
-    await admin.client('PAUSE', 600, 'ALL');
+    await suite.admin.client('PAUSE', 600, 'ALL');
     const id = freshCall();
     await faultOf(store.ledger.reserve(wanted(id, [run], 10n)));
     await store.ledger.release(id);
@@ -431,9 +409,9 @@ describe('redis killed, restarted, frozen', () => {
   it('having lost all its data, is still told what was spent', async () => {
     const id = freshCall();
     await store.ledger.reserve(wanted(id, [run], 30n));
-    await redis.kill();
-    redis.wipe();
-    await redis.start();
+    await suite.redis.kill();
+    suite.redis.wipe();
+    await suite.redis.start();
     await until(() => store.healthy(), 'redis is back');
     expect(await store.ledger.settle(id, nano(10n), [run])).toMatchObject({ charged: 10n });
     expect(await totals(run)).toEqual([[10n, 0n]]);
@@ -444,13 +422,13 @@ describe('a gateway that starts again', () => {
   it("finds its own open holds and no other's, and restores what its record knows", async () => {
     const folder = mkdtempSync(join(tmpdir(), 'tollgate-again-'));
     const run = account('run:t/k/r:total:0', 1_000n);
-    const first = await openShared(redis.url, { folder });
+    const first = await openShared(suite.redis.url, { folder });
     const [mine, sealed, lost, theirs] = [freshCall(), freshCall(), freshCall(), freshCall()];
     await first.ledger.reserve(wanted(mine, [run], 10n));
     await first.ledger.reserve(wanted(sealed, [run], 20n));
     await store.ledger.reserve(wanted(theirs, [run], 40n));
     await first.close();
-    const again = await openShared(redis.url, { folder });
+    const again = await openShared(suite.redis.url, { folder });
     expect(new Set(await again.ledger.openHolds())).toEqual(new Set([mine, sealed]));
     const at = epochMs(Date.now());
     const recorded = (id: typeof mine, amount: bigint) => ({ id, at, amount: nano(amount), accounts: [run.id] });

@@ -2,35 +2,22 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import { Redis } from 'ioredis';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { Fault } from '../../gateway/domain/fault.ts';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { Fault } from '../../gateway/domain/fault.ts';
 import { type CallId, epochMs, nano } from '../../gateway/domain/scalars.ts';
 import type { Account, ReserveAnswer } from '../../gateway/ports/ledger.ts';
 import type { RateAccount, RateWant } from '../../gateway/ports/rates.ts';
 import type { RedisStore } from '../../gateway/stores/redis/open-redis.ts';
 import { type LossyLink, startLossyLink } from '../support/lossy-link.ts';
-import { startRedis, type TestRedis } from '../support/redis-server.ts';
+import { faultOf, redisForSuite } from '../support/redis-suite.ts';
 import { account, freshCall, openShared, until, wanted } from '../support/shared-store.ts';
 import { RateModel } from './rate-model.ts';
 
-let redis: TestRedis;
-let admin: Redis;
+const suite = redisForSuite();
 let store: RedisStore;
 
-beforeAll(async () => {
-  redis = await startRedis();
-  admin = new Redis(redis.url);
-  admin.on('error', () => undefined);
-});
-afterAll(async () => {
-  admin.disconnect();
-  await redis.remove();
-});
 beforeEach(async () => {
-  await until(async () => (await admin.ping().catch(() => '')) === 'PONG', 'redis answers');
-  await admin.flushall();
-  store = await openShared(redis.url);
+  store = await openShared(suite.redis.url);
 });
 afterEach(async () => {
   await until(() => store.ledger.pending() === 0, 'everything is delivered');
@@ -55,7 +42,7 @@ const both = (requests = 10, tokens = 100): readonly RateWant[] => [
 
 /** What is counted, straight from Redis. */
 async function counted(unit: RateAccount['unit'], tenant = 't'): Promise<number> {
-  const slots = await admin.hvals(`tollgate:{t.${tenant}}:rate:tenant:${tenant}:day:${unit}`);
+  const slots = await suite.admin.hvals(`tollgate:{t.${tenant}}:rate:tenant:${tenant}:day:${unit}`);
   return slots.reduce((sum, amount) => sum + Number(amount), 0);
 }
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
@@ -67,14 +54,6 @@ const reserve = (
   accounts: readonly Account[] = [run],
   amount = 10n,
 ): Promise<ReserveAnswer> => on.ledger.reserve(wanted(id, accounts, amount, { rates }));
-const faultOf = async (work: Promise<unknown>): Promise<Fault> => {
-  const error = await work.then(
-    () => undefined,
-    (reason: unknown) => reason,
-  );
-  if (!(error instanceof Fault)) throw new Error(`expected a Fault, got ${String(error)}`);
-  return error;
-};
 
 describe('round trips', () => {
   it.each([
@@ -114,28 +93,28 @@ describe('what is kept', () => {
     await store.ledger.settle(one, nano(1n), [run]);
     await store.ledger.release(two);
     for (const id of [one, two])
-      expect(await admin.hmget(`tollgate:{t.t}:h:${id}`, 'rates', 'at')).toEqual([null, null]);
-    const rates = await admin.keys('tollgate:{t.t}:rate:*');
+      expect(await suite.admin.hmget(`tollgate:{t.t}:h:${id}`, 'rates', 'at')).toEqual([null, null]);
+    const rates = await suite.admin.keys('tollgate:{t.t}:rate:*');
     expect(rates).toHaveLength(2);
-    for (const key of rates) expect(await admin.ttl(key)).toBeGreaterThan(86_400);
+    for (const key of rates) expect(await suite.admin.ttl(key)).toBeGreaterThan(86_400);
   });
 
   it('is not made anew where it expired before the call ended', async () => {
     const [one, two] = [freshCall(), freshCall()];
     await reserve(store, one, both());
     await reserve(store, two, both());
-    await admin.del(...(await admin.keys('tollgate:{t.t}:rate:*')));
+    await suite.admin.del(...(await suite.admin.keys('tollgate:{t.t}:rate:*')));
     await store.ledger.settle(one, nano(1n), [run], 40);
     await store.ledger.release(two);
-    expect(await admin.keys('tollgate:{t.t}:rate:*')).toEqual([]);
+    expect(await suite.admin.keys('tollgate:{t.t}:rate:*')).toEqual([]);
   });
 
   it('is nothing where redis is short of memory', async () => {
     await reserve(store, freshCall(), both());
-    await admin.config('SET', 'maxmemory', '1');
+    await suite.admin.config('SET', 'maxmemory', '1');
     const refused = freshCall();
     expect((await faultOf(reserve(store, refused, both()))).code).toBe('TG_LEDGER_UNAVAILABLE');
-    await admin.config('SET', 'maxmemory', '0');
+    await suite.admin.config('SET', 'maxmemory', '0');
     await store.ledger.release(refused);
     expect([await counted('requests'), await counted('tokens'), await held(run)]).toEqual([1, 100, 10n]);
   });
@@ -163,7 +142,7 @@ describe('lost replies', () => {
   let link: LossyLink;
   let lossy: RedisStore;
   beforeEach(async () => {
-    link = await startLossyLink(redis.port);
+    link = await startLossyLink(suite.redis.port);
     lossy = await openShared(`redis://127.0.0.1:${link.port}`);
     await lossy.ledger.reserve(wanted(freshCall(), [run], 0n));
   });
@@ -242,7 +221,7 @@ describe('lost replies', () => {
     );
     await fc.assert(
       fc.asyncProperty(steps, async (doing) => {
-        await admin.flushall();
+        await suite.admin.flushall();
         const url = `redis://127.0.0.1:${link.port}`;
         const patient = await openShared(url, { timeoutMs: 5_000, time: 'clock', clock });
         const model = new RateModel([run]);
@@ -285,7 +264,7 @@ function brief(answer: ReserveAnswer | string): unknown {
 
 describe('while redis is away', () => {
   it('refuses a call that a rate applies to, as one with a budget', async () => {
-    const link = await startLossyLink(redis.port);
+    const link = await startLossyLink(suite.redis.port);
     const own = await openShared(`redis://127.0.0.1:${link.port}`);
     link.partition();
     expect((await faultOf(reserve(own, freshCall(), both(), []))).code).toBe('TG_LEDGER_UNAVAILABLE');
@@ -297,7 +276,7 @@ describe('while redis is away', () => {
   });
 
   it('counts no rate on the local allowance', async () => {
-    const link = await startLossyLink(redis.port);
+    const link = await startLossyLink(suite.redis.port);
     const own = await openShared(`redis://127.0.0.1:${link.port}`, { allowance: nano(100n) });
     link.partition();
     const id = freshCall();
@@ -318,12 +297,12 @@ describe('while redis is away', () => {
 describe('a gateway that starts again', () => {
   it('gives back what a call took that was never carried, and corrects one that was', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'tollgate-again-'));
-    const first = await openShared(redis.url, { folder });
+    const first = await openShared(suite.redis.url, { folder });
     const [stray, carried] = [freshCall(), freshCall()];
     await reserve(first, stray, both(), []);
     await reserve(first, carried, both(), []);
     await first.close();
-    const again = await openShared(redis.url, { folder });
+    const again = await openShared(suite.redis.url, { folder });
     expect(new Set(await again.ledger.openHolds())).toEqual(new Set([stray, carried]));
     await again.ledger.release(stray);
     await again.ledger.settle(carried, nano(10n), [], 30);

@@ -43,14 +43,18 @@ async function sessionServer(): Promise<McpFixture> {
   return listening(server);
 }
 
-it('500 sessions at once, each its own, with the same ids of requests', async () => {
+/** A gate in front of such servers, by the names they have there. */
+async function sessionGate(...names: readonly string[]): Promise<TestGate> {
   const fixture = await sessionServer();
   cleanup.push(() => fixture.close());
-  const gate = await startTestGate({
-    upstreams: {},
-    config: { mcp: { servers: { s: { url: fixture.url } }, pins: { mode: 'first-use' } } },
-  });
+  const servers = Object.fromEntries(['s', ...names].map((name) => [name, { url: fixture.url }]));
+  const gate = await startTestGate({ upstreams: {}, config: { mcp: { servers, pins: { mode: 'first-use' } } } });
   cleanup.push(() => gate.remove());
+  return gate;
+}
+
+it('500 sessions at once, each its own, with the same ids of requests', async () => {
+  const gate = await sessionGate();
   const post = async (body: unknown, session?: string) => {
     const reply = await fetch(`${gate.url}/mcp/s`, {
       method: 'POST',
@@ -84,13 +88,7 @@ it('500 sessions at once, each its own, with the same ids of requests', async ()
 }, 120_000);
 
 it('another legacy revision in the version header is the server’s to judge, one nobody knows is refused (2025-11-25, basic/transports)', async () => {
-  const fixture = await sessionServer();
-  cleanup.push(() => fixture.close());
-  const gate = await startTestGate({
-    upstreams: {},
-    config: { mcp: { servers: { s: { url: fixture.url } }, pins: { mode: 'first-use' } } },
-  });
-  cleanup.push(() => gate.remove());
+  const gate = await sessionGate();
   const post = (method: string, params: unknown, headers: Record<string, string> = {}) =>
     fetch(`${gate.url}/mcp/s`, {
       method: 'POST',
@@ -110,15 +108,7 @@ it('another legacy revision in the version header is the server’s to judge, on
 });
 
 it('another caller’s session is unknown, with a key of its own', async () => {
-  const fixture = await sessionServer();
-  cleanup.push(() => fixture.close());
-  const gate = await startTestGate({
-    upstreams: {},
-    config: {
-      mcp: { servers: { s: { url: fixture.url }, other: { url: fixture.url } }, pins: { mode: 'first-use' } },
-    },
-  });
-  cleanup.push(() => gate.remove());
+  const gate = await sessionGate('other');
   const post = (path: string, session?: string) =>
     fetch(`${gate.url}${path}`, {
       method: 'POST',

@@ -1,33 +1,23 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { startTestGate, type TestGate } from '../support/gate.ts';
-import { startRedis, type TestRedis } from '../support/redis-server.ts';
+import { afterEach, describe, expect, it } from 'vitest';
+import type { TestGate } from '../support/gate.ts';
+import { gatesForSuite } from '../support/redis-suite.ts';
 import { account, openShared, until } from '../support/shared-store.ts';
 import { json, startUpstream, type TestUpstream } from '../support/upstream.ts';
 
 const TENANT = account('tenant:local:total:0', 0n);
 const USAGE = { input_tokens: 1000, output_tokens: 100, total_tokens: 1100 };
 
-let redis: TestRedis;
 let upstream: TestUpstream;
-const gates: TestGate[] = [];
+// the gates, which ask it, end before it
+afterEach(() => upstream.close());
+const suite = gatesForSuite();
 
-beforeAll(async () => {
-  redis = await startRedis();
-});
-afterAll(() => redis.remove());
-afterEach(async () => {
-  for (const gate of gates.splice(0)) await gate.remove();
-  await upstream.close();
-});
-
-async function open(folder?: string): Promise<TestGate> {
-  const gate = await startTestGate({
+function open(folder?: string): Promise<TestGate> {
+  return suite.open({
     upstreams: { openai: { base_url: upstream.url, dialects: ['openai-responses'] } },
-    config: { budgets: [{ scope: 'tenant', limit_usd: 1 }], store: { redis: redis.url, timeout_ms: 2_000 } },
+    config: { budgets: [{ scope: 'tenant', limit_usd: 1 }], store: { redis: suite.redis.url, timeout_ms: 2_000 } },
     ...(folder !== undefined && { folder }),
   });
-  gates.push(gate);
-  return gate;
 }
 
 const poll = (gate: TestGate): Promise<Response> => fetch(`${gate.url}/openai/v1/responses/resp_1`);
@@ -43,7 +33,7 @@ describe('a background response, its hold on redis', () => {
     const body = JSON.stringify({ model: 'gpt-4o-mini', input: 'go', background: true, max_output_tokens: 100 });
     expect((await fetch(`${first.url}/openai/v1/responses`, { method: 'POST', body })).status).toBe(200);
     await first.sealed(1);
-    const store = await openShared(redis.url);
+    const store = await openShared(suite.redis.url);
     const balance = async () => (await store.ledger.balances([TENANT]))[0];
     const held = (await balance())?.held ?? 0n;
     expect(held).toBeGreaterThan(0n);

@@ -1,47 +1,31 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it } from 'vitest';
 import { usdToNano } from '../../gateway/domain/money.ts';
 import { epochMs, nano } from '../../gateway/domain/scalars.ts';
 import { openRedisDesk } from '../../gateway/stores/redis/open-redis.ts';
 import { systemClock } from '../../gateway/telemetry/clock.ts';
 import { createLog } from '../../gateway/telemetry/log.ts';
 import { startTestGate, type TestGate } from '../support/gate.ts';
-import { startRedis, type TestRedis } from '../support/redis-server.ts';
+import { gatesForSuite } from '../support/redis-suite.ts';
 import { account, openShared, until } from '../support/shared-store.ts';
 import { completion, json, startUpstream, type TestUpstream } from '../support/upstream.ts';
 
 const TENANT = account('tenant:local:total:0', 0n);
 const USAGE = { prompt_tokens: 100, completion_tokens: 50, total_tokens: 150 };
 
-let redis: TestRedis;
 let upstream: TestUpstream;
-let gates: TestGate[] = [];
+// the gates, which ask it, end before it
+afterEach(() => upstream.close());
+const suite = gatesForSuite();
 
-beforeAll(async () => {
-  redis = await startRedis();
-});
-afterAll(() => redis.remove());
-beforeEach(async () => {
-  await redis.kill();
-  redis.wipe();
-  await redis.start();
-});
-afterEach(async () => {
-  for (const gate of gates) await gate.remove();
-  gates = [];
-  await upstream.close();
-});
-
-async function open(config: Record<string, unknown>, policy?: string): Promise<TestGate> {
-  const gate = await startTestGate({
+function open(config: Record<string, unknown>, policy?: string): Promise<TestGate> {
+  return suite.open({
     upstreams: { openai: { base_url: upstream.url, dialects: ['openai-chat'], credential: { bearer: 'own' } } },
-    config: { store: { redis: redis.url, timeout_ms: 300 }, ...config },
+    config: { store: { redis: suite.redis.url, timeout_ms: 300 }, ...config },
     ...(policy !== undefined && { policy }),
   });
-  gates.push(gate);
-  return gate;
 }
 
 const body = (max: number, text = 'go') =>
@@ -61,7 +45,7 @@ describe('two gates and one redis', () => {
       setTimeout(() => json(response, 200, completion({ content: 'done' }, usage, 'gpt-4o')), 20);
     });
     const limit_usd = (Number(quoted * 10n) / 1e9).toFixed(9);
-    const config = { budgets: [{ scope: 'tenant', limit_usd }], store: { redis: redis.url, timeout_ms: 5_000 } };
+    const config = { budgets: [{ scope: 'tenant', limit_usd }], store: { redis: suite.redis.url, timeout_ms: 5_000 } };
     const two = [await open(config), await open(config)] as const;
     const replies = await Promise.all(Array.from({ length: 200 }, (_, n) => ask(two[n % 2] as TestGate)));
     const statuses = replies.map(({ status }) => status);
@@ -70,7 +54,7 @@ describe('two gates and one redis', () => {
     expect(upstream.received).toHaveLength(10);
     const costs = (await Promise.all(two.map((gate) => gate.sealed(100)))).flat().map(({ cost_usd }) => cost_usd);
     expect(sum(costs)).toBe(quoted * 10n);
-    const store = await openShared(redis.url);
+    const store = await openShared(suite.redis.url);
     expect(await store.ledger.balances([TENANT])).toMatchObject([{ spent: quoted * 10n, held: 0n }]);
     await store.close();
   });
@@ -81,7 +65,7 @@ describe('two gates and one redis', () => {
     );
     const gate = await open({ budgets: [{ scope: 'tenant', limit_usd: 1 }] });
     expect((await ask(gate)).status).toBe(200);
-    redis.freeze();
+    suite.redis.freeze();
     const before = performance.now();
     const refused = await Promise.all(Array.from({ length: 20 }, () => ask(gate)));
     expect(performance.now() - before).toBeLessThan(2_000);
@@ -92,14 +76,14 @@ describe('two gates and one redis', () => {
     expect(upstream.received).toHaveLength(1);
     const metrics = await (await fetch(`${gate.office}/metrics`)).text();
     expect(metrics).toContain('tollgate_shared_store_up 0');
-    redis.thaw();
+    suite.redis.thaw();
     await until(async () => (await ask(gate)).status === 200, 'calls pass again');
     await until(
       async () => (await gate.calls()).filter(({ status }) => status === 200).length === 2,
       'both are sealed',
     );
     const spent = sum((await gate.calls()).map(({ cost_usd }) => cost_usd));
-    const store = await openShared(redis.url);
+    const store = await openShared(suite.redis.url);
     await until(async () => (await store.ledger.balances([TENANT]))[0]?.held === 0n, 'nothing is held');
     expect(await store.ledger.balances([TENANT])).toMatchObject([{ spent }]);
     await store.close();
@@ -110,22 +94,22 @@ describe('two gates and one redis', () => {
       json(response, 200, completion({ content: 'ok' }, USAGE, 'gpt-4o')),
     );
     const gate = await open({ budgets: [] });
-    redis.freeze();
+    suite.redis.freeze();
     expect((await ask(gate)).status).toBe(200);
-    redis.thaw();
+    suite.redis.thaw();
   });
 
   it('settle a call that redis missed the end of, when it is back', async () => {
     upstream = await startUpstream((_r, response) => {
-      redis.freeze();
+      suite.redis.freeze();
       json(response, 200, completion({ content: 'ok' }, USAGE, 'gpt-4o'));
     });
     const gate = await open({ budgets: [{ scope: 'tenant', limit_usd: 1 }] });
     expect((await ask(gate)).status).toBe(200);
     const [call] = await gate.sealed(1);
     expect(call?.cost_usd).toBe('0.00075');
-    redis.thaw();
-    const store = await openShared(redis.url);
+    suite.redis.thaw();
+    const store = await openShared(suite.redis.url);
     await until(async () => (await store.ledger.balances([TENANT]))[0]?.held === 0n, 'the settlement is delivered');
     expect(await store.ledger.balances([TENANT])).toMatchObject([{ spent: 750_000n, held: 0n }]);
     await store.close();
@@ -158,7 +142,7 @@ describe('two gates and one redis', () => {
     await until(async () => (await ask(two, body(10, 'd'))).status === 403, 'the other gate heard of the halt', 2_000);
     expect((await ask(two, body(10, 'e'), 'other')).status).toBe(200);
     // an operator lifts it beside both
-    const desk = await openRedisDesk(redis.url, { clock: systemClock(), log: createLog({ level: 'silent' }) });
+    const desk = await openRedisDesk(suite.redis.url, { clock: systemClock(), log: createLog({ level: 'silent' }) });
     expect(await desk.halts.list()).toMatchObject([{ kind: 'run', id: 'local/open/r' }]);
     expect(await desk.halts.lift('run', 'local/open/r')).toBe(true);
     expect(await desk.halts.lift('run', 'local/open/r')).toBe(false);
@@ -179,8 +163,8 @@ describe('a gate that was killed', () => {
     await gate.stop();
     // what a kill -9 leaves: a hold that was never begun, and a settlement that did not arrive
     const [stray] = ['call_00000000000000000000000001' as const];
-    const dead = await openShared(redis.url, { folder: join(gate.folder, 'data') });
-    const other = await openShared(redis.url);
+    const dead = await openShared(suite.redis.url, { folder: join(gate.folder, 'data') });
+    const other = await openShared(suite.redis.url);
     const request = {
       at: epochMs(Date.now()),
       accounts: [{ ...TENANT, limit: nano(10n ** 9n) }],
@@ -194,7 +178,7 @@ describe('a gate that was killed', () => {
     const again = await startTestGate({
       upstreams: { openai: { base_url: upstream.url, dialects: ['openai-chat'] } },
       folder: gate.folder,
-      config: { store: { redis: redis.url }, budgets: [{ scope: 'tenant', limit_usd: 1 }] },
+      config: { store: { redis: suite.redis.url }, budgets: [{ scope: 'tenant', limit_usd: 1 }] },
     });
     expect(again.running.recovered).toEqual({ lapsed: 0, indexed: 0, released: 1 });
     expect(await other.ledger.balances([TENANT])).toMatchObject([{ spent: 750_000n, held: 500n }]);
@@ -211,7 +195,7 @@ describe('keys that gates share', () => {
       json(response, 200, completion({ content: 'ok' }, USAGE, 'gpt-4o')),
     );
     const gate = await open({ access: 'keys' });
-    const store = await openShared(redis.url, { folder });
+    const store = await openShared(suite.redis.url, { folder });
     const key = `tg_${'k'.repeat(43)}`;
     const withKey = (): Promise<Response> => ask(gate, body(10), 'r', { authorization: `Bearer ${key}` });
     expect((await withKey()).status).toBe(401);
@@ -221,9 +205,9 @@ describe('keys that gates share', () => {
     const revokedAt = performance.now();
     await until(async () => (await withKey()).status === 401, 'the key is refused', 3_000);
     expect(performance.now() - revokedAt).toBeLessThan(1_500);
-    redis.freeze();
+    suite.redis.freeze();
     await until(async () => (await withKey()).status === 503, 'what was known of the key is too old', 3_000);
-    redis.thaw();
+    suite.redis.thaw();
     await store.close();
     rmSync(folder, { recursive: true });
   });

@@ -2,13 +2,13 @@ import { rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import OpenAI from 'openai';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openSpool } from '../../gateway/audit/spool.ts';
 import { usdToNano } from '../../gateway/domain/money.ts';
 import type { BeginEntry, SealEntry } from '../../gateway/domain/receipt.ts';
 import { startChildGate } from '../support/child-gate.ts';
-import { startTestGate, type TestGate, writeConfig } from '../support/gate.ts';
-import { startRedis, type TestRedis } from '../support/redis-server.ts';
+import { type TestGate, writeConfig } from '../support/gate.ts';
+import { gatesForSuite } from '../support/redis-suite.ts';
 import { account, openShared, until } from '../support/shared-store.ts';
 import { completion, json, startUpstream, type TestUpstream } from '../support/upstream.ts';
 
@@ -17,26 +17,15 @@ const USAGE = { prompt_tokens: 100, completion_tokens: 50, total_tokens: 150 };
 /** gpt-4o: 100 × $2.50/M + 50 × $10/M */
 const COST = 750_000n;
 
-let redis: TestRedis;
 let upstream: TestUpstream;
-let gates: TestGate[] = [];
+// the gates, which ask it, end before it
+afterEach(() => upstream.close());
+const suite = gatesForSuite();
 
-beforeAll(async () => {
-  redis = await startRedis();
-});
-afterAll(() => redis.remove());
 beforeEach(async () => {
-  await redis.kill();
-  redis.wipe();
-  await redis.start();
   upstream = await startUpstream((_r, response) => {
     setTimeout(() => json(response, 200, completion({ content: 'ok' }, USAGE, 'gpt-4o')), 5);
   });
-});
-afterEach(async () => {
-  for (const gate of gates) await gate.remove();
-  gates = [];
-  await upstream.close();
 });
 
 const settings = (limitUsd: number | string, leaseMs: number) => ({
@@ -48,14 +37,12 @@ const settings = (limitUsd: number | string, leaseMs: number) => ({
       { scope: 'tenant', limit_usd: limitUsd },
       { scope: 'run', limit_usd: limitUsd },
     ],
-    store: { redis: redis.url, timeout_ms: 5_000, lease_ms: leaseMs },
+    store: { redis: suite.redis.url, timeout_ms: 5_000, lease_ms: leaseMs },
   },
 });
 
-async function open(limitUsd: number | string, folder?: string, leaseMs = 60_000): Promise<TestGate> {
-  const gate = await startTestGate({ ...settings(limitUsd, leaseMs), ...(folder !== undefined && { folder }) });
-  gates.push(gate);
-  return gate;
+function open(limitUsd: number | string, folder?: string, leaseMs = 60_000): Promise<TestGate> {
+  return suite.open({ ...settings(limitUsd, leaseMs), ...(folder !== undefined && { folder }) });
 }
 
 const clientOf = (gate: TestGate, run: string): OpenAI =>
@@ -66,7 +53,7 @@ const ask = (url: string, run: string): Promise<Response> =>
 
 /** What Redis counts for the tenant, once nothing is held. */
 async function spentInRedis(): Promise<bigint> {
-  const store = await openShared(redis.url);
+  const store = await openShared(suite.redis.url);
   const balance = async () => (await store.ledger.balances([TENANT]))[0];
   await until(async () => (await balance())?.held === 0n, 'nothing is held', 15_000);
   expect(await store.audit()).toEqual([]);
@@ -150,7 +137,7 @@ describe('two gates that lease', () => {
     }, 'one that is charged later is granted out of a lease');
     await first.sealed(made);
     await first.stop();
-    const store = await openShared(redis.url);
+    const store = await openShared(suite.redis.url);
     const balance = async () => (await store.ledger.balances([TENANT]))[0];
     expect((await balance())?.held).toBeGreaterThan(0n);
     const again = await open(100, first.folder, 1_000);
@@ -226,9 +213,9 @@ describe('kill -9 of gates that lease', () => {
     await until(() => upstream.received.length > 60, 'calls are carried', 20_000);
     await gate.end('SIGKILL');
     await Promise.all(working);
-    await redis.kill();
-    redis.wipe();
-    await redis.start();
+    await suite.redis.kill();
+    suite.redis.wipe();
+    await suite.redis.start();
     const again = await startChildGate(config);
     expect(await again.end('SIGTERM')).toBe(0);
     const { begins, seals } = await recordOf(dirname(config));

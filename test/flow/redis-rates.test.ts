@@ -1,40 +1,27 @@
 import { Redis } from 'ioredis';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { startTestGate, type TestGate } from '../support/gate.ts';
-import { startRedis, type TestRedis } from '../support/redis-server.ts';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { TestGate } from '../support/gate.ts';
+import { gatesForSuite } from '../support/redis-suite.ts';
 import { account, openShared, until } from '../support/shared-store.ts';
 import { completion, json, startUpstream, type TestUpstream } from '../support/upstream.ts';
 
 const TENANT = account('tenant:local:total:0', 0n);
 const USAGE = { prompt_tokens: 20, completion_tokens: 10, total_tokens: 30 };
 
-let redis: TestRedis;
 let upstream: TestUpstream;
-let gates: TestGate[] = [];
+// the gates, which ask it, end before it
+afterEach(() => upstream.close());
+const suite = gatesForSuite();
 
-beforeAll(async () => {
-  redis = await startRedis();
-});
-afterAll(() => redis.remove());
 beforeEach(async () => {
-  await redis.kill();
-  redis.wipe();
-  await redis.start();
   upstream = await startUpstream((_r, response) => json(response, 200, completion({ content: 'ok' }, USAGE, 'gpt-4o')));
 });
-afterEach(async () => {
-  for (const gate of gates) await gate.remove();
-  gates = [];
-  await upstream.close();
-});
 
-async function open(budgets: readonly object[]): Promise<TestGate> {
-  const gate = await startTestGate({
+function open(budgets: readonly object[]): Promise<TestGate> {
+  return suite.open({
     upstreams: { openai: { base_url: upstream.url, dialects: ['openai-chat'], credential: { bearer: 'own' } } },
-    config: { store: { redis: redis.url, timeout_ms: 2_000 }, budgets },
+    config: { store: { redis: suite.redis.url, timeout_ms: 2_000 }, budgets },
   });
-  gates.push(gate);
-  return gate;
 }
 
 const ask = (gate: TestGate, max = 50): Promise<Response> =>
@@ -49,7 +36,7 @@ const ask = (gate: TestGate, max = 50): Promise<Response> =>
 
 /** What clients ask of a tenant's holds, accounts and rates while `work` runs; what scripts do in there is not asked by anybody. */
 async function questions(work: () => Promise<unknown>): Promise<readonly string[]> {
-  const eye = new Redis(redis.url);
+  const eye = new Redis(suite.redis.url);
   const watch = await eye.monitor();
   const asked: string[] = [];
   let over = false;
@@ -91,7 +78,7 @@ describe('a call with budgets and rates', () => {
     for (const key of kept) expect(reserve).toContain(key);
     expect(settle).toContain(':h:');
     // four rates were taken of and corrected by exactly these two
-    const eye = new Redis(redis.url);
+    const eye = new Redis(suite.redis.url);
     const tokens = await eye.hvals('tollgate:{t.local}:rate:tenant:local:hour:tokens');
     expect(tokens.map(Number).reduce((sum, n) => sum + n, 0)).toBe(60);
     eye.disconnect();
@@ -136,7 +123,7 @@ describe('two gates and one redis', () => {
     expect(statuses.filter((status) => status === 200)).toHaveLength(12);
     expect(statuses.filter((status) => status === 429)).toHaveLength(88);
     await Promise.all(two.map((gate) => gate.sealed(50)));
-    const eye = new Redis(redis.url);
+    const eye = new Redis(suite.redis.url);
     const sum = async (unit: string): Promise<number> =>
       (await eye.hvals(`tollgate:{t.local}:rate:tenant:local:hour:${unit}`)).reduce((all, n) => all + Number(n), 0);
     expect([await sum('requests'), await sum('tokens')]).toEqual([12, 12 * 30]);
@@ -146,12 +133,12 @@ describe('two gates and one redis', () => {
   it('refuse a call that a rate applies to while redis is gone, and nothing stays taken', async () => {
     const gate = await open([{ scope: 'tenant', window: 'hour', limit_requests: 5 }]);
     expect((await ask(gate)).status).toBe(200);
-    redis.freeze();
+    suite.redis.freeze();
     expect((await ask(gate)).status).toBe(503);
-    redis.thaw();
+    suite.redis.thaw();
     await until(async () => (await ask(gate)).status === 200, 'calls pass again');
-    const store = await openShared(redis.url);
-    const eye = new Redis(redis.url);
+    const store = await openShared(suite.redis.url);
+    const eye = new Redis(suite.redis.url);
     const taken = async (): Promise<number> =>
       (await eye.hvals('tollgate:{t.local}:rate:tenant:local:hour:requests')).reduce((all, n) => all + Number(n), 0);
     await until(async () => (await taken()) === 2, 'only what was carried is counted');

@@ -1,0 +1,82 @@
+import { Redis } from 'ioredis';
+import { afterAll, afterEach, beforeAll, beforeEach } from 'vitest';
+import { Fault } from '../../gateway/domain/fault.ts';
+import { startTestGate, type TestGate, type TestGateOptions } from './gate.ts';
+import { startRedis, type TestRedis } from './redis-server.ts';
+import { until } from './shared-store.ts';
+
+/** A Redis for all tests of a file, empty before each; there from the first hook on. */
+export interface RedisSuite {
+  readonly redis: TestRedis;
+  /** a connection of nobody's, to look and to stir */
+  readonly admin: Redis;
+}
+
+export function redisForSuite(): RedisSuite {
+  let redis: TestRedis;
+  let admin: Redis;
+  beforeAll(async () => {
+    redis = await startRedis();
+    admin = new Redis(redis.url);
+    admin.on('error', () => undefined);
+  });
+  afterAll(async () => {
+    admin.disconnect();
+    await redis.remove();
+  });
+  beforeEach(async () => {
+    await until(async () => (await admin.ping().catch(() => '')) === 'PONG', 'redis answers');
+    await admin.flushall();
+  });
+  return {
+    get redis() {
+      return redis;
+    },
+    get admin() {
+      return admin;
+    },
+  };
+}
+
+/** Gates over one Redis that is new before each test; they end with the test. */
+export interface GatesSuite {
+  readonly redis: TestRedis;
+  open(options: TestGateOptions): Promise<TestGate>;
+}
+
+export function gatesForSuite(): GatesSuite {
+  let redis: TestRedis;
+  const gates: TestGate[] = [];
+  beforeAll(async () => {
+    redis = await startRedis();
+  });
+  afterAll(() => redis.remove());
+  beforeEach(async () => {
+    await redis.kill();
+    redis.wipe();
+    await redis.start();
+  });
+  afterEach(async () => {
+    for (const gate of gates.splice(0)) await gate.remove();
+  });
+  return {
+    get redis() {
+      return redis;
+    },
+    async open(options) {
+      const gate = await startTestGate(options);
+      gates.push(gate);
+      return gate;
+    },
+  };
+}
+
+/** The Fault that work ends with. Throws where it ends well, or with another error. */
+export async function faultOf(work: Promise<unknown>): Promise<Fault> {
+  const error = await work.then(
+    () => undefined,
+    (reason: unknown) => reason,
+  );
+  if (!(error instanceof Fault)) throw new Error(`expected a Fault, got ${String(error)}`);
+  return error;
+}
