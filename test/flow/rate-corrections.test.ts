@@ -97,8 +97,8 @@ rules:
     });
   }
 
-  const call = async (name: string): Promise<string> => {
-    const reply = await fetch(`${gate.url}/mcp/s`, {
+  const send = (name: string): Promise<Response> =>
+    fetch(`${gate.url}/mcp/s`, {
       method: 'POST',
       headers: {
         'content-type': 'application/json',
@@ -107,8 +107,7 @@ rules:
       },
       body: JSON.stringify({ jsonrpc: '2.0', id: 5, method: 'tools/call', params: { name, arguments: {} } }),
     });
-    return reply.text();
-  };
+  const call = async (name: string): Promise<string> => (await send(name)).text();
 
   it('takes one request where it is carried and none where a rule denies it', async () => {
     await open(2);
@@ -116,7 +115,10 @@ rules:
     expect(await call('forbidden')).toContain('forbidden');
     expect(await counted('requests')).toBe(1);
     expect(await call('fine')).toContain('"ok"');
-    expect(await call('fine')).toMatch(/the agent may use 2 requests per hour and has 0 left; wait [0-9]+ s/);
+    const refused = await send('fine');
+    expect(refused.status).toBe(429);
+    expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(50);
+    expect(await refused.text()).toMatch(/the agent may use 2 requests per hour and has 0 left; wait [0-9]+ s/);
     expect(await counted('requests')).toBe(2);
     // a tool call has no tokens
     expect(await counted('tokens')).toBe(0);

@@ -7,7 +7,7 @@ import type { Trail } from '../trail.ts';
 
 /** A denial of a tool call by the gate itself: a judged action in the receipt like one by a rule, and a Fault to be thrown. */
 export function denyTool(trail: Trail, principal: Principal, tool: ToolRef, denial: GateDenial): Fault {
-  const { code, rule, reason, message } = denial;
+  const { code, rule, reason, message, retryAfterS } = denial;
   trail.record({
     point: 'pre_tool_call',
     plane: 'mcp',
@@ -18,5 +18,5 @@ export function denyTool(trail: Trail, principal: Principal, tool: ToolRef, deni
     hits: [{ rule, decision: 'deny', reason, mode: 'enforce' }],
     input_identity: actionIdentity({ point: 'pre_tool_call', plane: 'mcp', tool }, principal, null),
   });
-  return new Fault(code, message, undefined, { rule, reason });
+  return new Fault(code, message, undefined, { rule, reason, retryAfterS });
 }

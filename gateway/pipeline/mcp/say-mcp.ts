@@ -64,13 +64,14 @@ export function sayMcpRefusal(
   const isAnswer = isDenial(fault) && !(fault instanceof RpcFault) && to.message?.kind === 'request';
   const status = isAnswer ? 200 : fault.status;
   const body = encoder.encode(text);
+  const retryAfterS = status === 503 ? 1 : fault.retryAfterS;
   trail.status = status;
   reply.head(status, {
     ...gateHeaders(trail),
     'content-type': 'application/json',
     'content-length': String(body.length),
     ...(status === 405 && { allow: to.era === 'modern' ? 'POST' : 'POST, GET, DELETE' }),
-    ...(status === 503 && { 'retry-after': '1' }),
+    ...(retryAfterS !== undefined && { 'retry-after': String(retryAfterS) }),
     ...(to.challenge !== undefined && { 'www-authenticate': to.challenge }),
   });
   reply.end(body);
