@@ -9,13 +9,10 @@ const INDEX = /^(0|[1-9][0-9]*)$/;
 export function pointerTokens(pointer: Pointer): string[] {
   if (pointer === '') return [];
   if (!pointer.startsWith('/')) throw new SyntaxError(`a JSON Pointer starts with \`/\`, not \`${pointer}\``);
-  return pointer
-    .slice(1)
-    .split('/')
-    .map((token) => {
-      if (/~(?![01])/.test(token)) throw new SyntaxError(`\`~\` in a JSON Pointer is written \`~0\` in \`${pointer}\``);
-      return token.replaceAll('~1', '/').replaceAll('~0', '~');
-    });
+  const tokens = pointer.slice(1).split('/');
+  if (!pointer.includes('~')) return tokens;
+  if (/~(?![01])/.test(pointer)) throw new SyntaxError(`\`~\` in a JSON Pointer is written \`~0\` in \`${pointer}\``);
+  return tokens.map((token) => token.replaceAll('~1', '/').replaceAll('~0', '~'));
 }
 
 /** The pointer of a member or element below `parent`. */

@@ -167,12 +167,13 @@ export class RulesJudge implements Judge {
           ? this.#bare[number] === true || this.#ask(rules[number] as CompiledRule, snapshot, selection)
           : this.#test(condition);
       if (answer === false) continue;
-      matches ??= [];
-      matches.push({
+      const match: Match = {
         rule: rules[number] as CompiledRule,
         broken: answer === true ? undefined : answer,
         error: answer === true ? undefined : errorOf(answer),
-      });
+      };
+      if (matches) matches.push(match);
+      else matches = [match];
     }
     if (matches === undefined) return this.#parts.denying.length === 0 ? ALLOWED : this.#solo.ofNone(snapshot);
     const [first] = matches;

@@ -16,10 +16,8 @@ export interface Redaction {
 }
 
 interface Cut {
-  readonly start: number;
-  readonly end: number;
-  /** asked once, in order of appearance, and only where no earlier cut covers this one */
-  readonly text: () => string;
+  readonly finding: PlacedFinding;
+  readonly wish: Redaction;
 }
 
 /**
@@ -30,7 +28,6 @@ interface Cut {
 export function redact(snapshot: Snapshot, redactions: readonly Redaction[], sha256: Sha256): Edit[] {
   const { action, findings } = snapshot;
   const cuts = new Map<TextPart, Cut[]>();
-  const numbers: Numbers = new Map();
   for (const finding of findings) {
     const wish = redactions.find((r) => r.covers(finding));
     if (!wish) continue;
@@ -42,13 +39,14 @@ export function redact(snapshot: Snapshot, redactions: readonly Redaction[], sha
       );
     }
     const part = partOf(action, finding, wish.rule);
-    const found = part.text.slice(finding.start, finding.end);
-    const text = (): string => replacement(wish, finding, found, snapshot, sha256, numbers);
     const list = cuts.get(part);
-    if (list) list.push({ start: finding.start, end: finding.end, text });
-    else cuts.set(part, [{ start: finding.start, end: finding.end, text }]);
+    if (list) list.push({ finding, wish });
+    else cuts.set(part, [{ finding, wish }]);
   }
-  return [...cuts].map(([part, list]) => ({ op: 'set', at: part.at, value: cutText(part.text, list) }));
+  const edits: Edit[] = [];
+  const writer = new Replacements(snapshot, sha256);
+  for (const [{ at, text }, list] of cuts) edits.push({ op: 'set', at, value: cutText(text, list, writer) });
+  return edits;
 }
 
 function partOf(action: Action, finding: PlacedFinding, rule: number): TextPart {
@@ -70,44 +68,51 @@ function partOf(action: Action, finding: PlacedFinding, rule: number): TextPart 
   return part;
 }
 
-/** word → value → ordinal, for a snapshot that brings no tokens of its run (a case, a replay) */
-type Numbers = Map<string, Map<string, number>>;
+/** What stands in place of what was found. */
+class Replacements {
+  readonly #snapshot: Snapshot;
+  readonly #sha256: Sha256;
+  /** word → value → ordinal, for a snapshot that brings no tokens of its run (a case, a replay) */
+  #ordinals: Map<string, Map<string, number>> | undefined;
 
-function numbered(finding: PlacedFinding, found: string, numbers: Numbers): string {
-  const word = tokenWord(finding.kind);
-  const known = numbers.get(word) ?? new Map<string, number>();
-  numbers.set(word, known);
-  if (!known.has(found)) known.set(found, known.size + 1);
-  return tokenText(word, known.get(found) as number);
-}
+  constructor(snapshot: Snapshot, sha256: Sha256) {
+    this.#snapshot = snapshot;
+    this.#sha256 = sha256;
+  }
 
-function replacement(
-  { as, keep }: Redaction,
-  finding: PlacedFinding,
-  found: string,
-  snapshot: Snapshot,
-  sha256: Sha256,
-  numbers: Numbers,
-): string {
-  switch (as) {
-    case 'token':
-      return finding.token ?? numbered(finding, found, numbers);
-    case 'mask':
-      return keep === undefined ? '*'.repeat(found.length) : masked(found, keep);
-    case 'hash':
-      return `[redacted:${finding.kind}:${sha256(JSON.stringify([snapshot.tenant.id, snapshot.run.id, found])).slice(0, 12)}]`;
-    case 'drop':
-      return '';
+  of({ as, keep }: Redaction, finding: PlacedFinding, found: string): string {
+    const { tenant, run } = this.#snapshot;
+    switch (as) {
+      case 'token':
+        return finding.token ?? this.#numbered(finding, found);
+      case 'mask':
+        return keep === undefined ? '*'.repeat(found.length) : masked(found, keep);
+      case 'hash':
+        return `[redacted:${finding.kind}:${this.#sha256(JSON.stringify([tenant.id, run.id, found])).slice(0, 12)}]`;
+      case 'drop':
+        return '';
+    }
+  }
+
+  #numbered(finding: PlacedFinding, found: string): string {
+    const word = tokenWord(finding.kind);
+    this.#ordinals ??= new Map();
+    const known = this.#ordinals.get(word) ?? new Map<string, number>();
+    this.#ordinals.set(word, known);
+    if (!known.has(found)) known.set(found, known.size + 1);
+    return tokenText(word, known.get(found) as number);
   }
 }
 
-function cutText(text: string, cuts: readonly Cut[]): string {
-  const ordered = [...cuts].sort((a, b) => a.start - b.start || b.end - a.end);
+/** Replacements are asked for in order of appearance, and only where no earlier cut covers this one. */
+function cutText(text: string, cuts: readonly Cut[], replacements: Replacements): string {
+  const ordered = cuts.toSorted((a, b) => a.finding.start - b.finding.start || b.finding.end - a.finding.end);
   let out = '';
-  let end = 0;
-  for (const cut of ordered) {
-    if (cut.start >= end) out += text.slice(end, cut.start) + cut.text();
-    end = Math.max(end, cut.end);
+  let done = 0;
+  for (const { finding, wish } of ordered) {
+    const { start, end } = finding;
+    if (start >= done) out += text.slice(done, start) + replacements.of(wish, finding, text.slice(start, end));
+    done = Math.max(done, end);
   }
-  return out + text.slice(end);
+  return out + text.slice(done);
 }

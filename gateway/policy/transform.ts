@@ -1,4 +1,4 @@
-import type { Edit } from '../domain/action.ts';
+import type { Edit, TextPart } from '../domain/action.ts';
 import { canonical } from '../domain/canonical.ts';
 import { isArray, isObject, type Json } from '../domain/json.ts';
 import { childPointer, type Pointer, pointerTokens, resolvePointer } from '../domain/pointer.ts';
@@ -47,20 +47,28 @@ export interface Transformed {
  * true makes no edit. Throws a TransformFailure where one has nowhere to land or would touch a frozen part.
  */
 export function transform(snapshot: Snapshot, rules: readonly Transforming[], sha256: Sha256): Transformed {
-  const redactions = [...rules]
-    .sort((a, b) => a.layer.depth - b.layer.depth)
-    .flatMap((r) => r.changes.flatMap((c) => (c.op === 'redact' ? [c.redaction] : [])));
+  const parentsLast = rules.length < 2 ? rules : rules.toSorted((a, b) => b.layer.depth - a.layer.depth);
+  const parentsFirst = rules.length < 2 ? rules : rules.toSorted((a, b) => a.layer.depth - b.layer.depth);
+  const redactions = redactionsOf(parentsFirst);
   const work = new Workpiece(snapshot);
   if (redactions.length > 0)
     for (const edit of redact(snapshot, redactions, sha256)) work.edit(edit, redactions[0]?.rule ?? 0);
   let cap: OutputCap | undefined;
-  for (const { index, changes } of [...rules].sort((a, b) => b.layer.depth - a.layer.depth)) {
+  for (const { index, changes } of parentsLast) {
     for (const change of changes) {
       if (change.op === 'cap') cap = tighter(cap, change.to);
       else if (change.op !== 'redact' && change.op !== 'rehydrate') make(work, change, index);
     }
   }
   return { edits: work.edits, cap };
+}
+
+function redactionsOf(rules: readonly Transforming[]): readonly Redaction[] {
+  const [first] = rules;
+  const [change] = first?.changes ?? [];
+  // by far the most common policy: one rule, one redaction
+  if (rules.length === 1 && first?.changes.length === 1) return change?.op === 'redact' ? [change.redaction] : [];
+  return rules.flatMap((r) => r.changes.flatMap((c) => (c.op === 'redact' ? [c.redaction] : [])));
 }
 
 /** A number is tighter than `affordable`: what is left in the budgets limits every call anyway. */
@@ -75,14 +83,26 @@ const failed = (rule: number, why: string): TransformFailure =>
 /** The target as the edits so far left it, and where its frozen parts are now. */
 class Workpiece {
   readonly edits: Edit[] = [];
-  target: Json;
-  readonly editable: readonly Pointer[];
-  #frozen: Pointer[];
+  readonly #action: Snapshot['action'];
+  #target: Json;
+  /** an edit that certainly lands and is not in `#target` yet */
+  #due: Edit | undefined;
+  #frozen: readonly Pointer[];
 
   constructor({ action }: Snapshot) {
-    this.target = action.target;
-    this.editable = action.parts.filter((p) => p.frozen === undefined).map((p) => p.at);
-    this.#frozen = action.parts.filter((p) => p.frozen !== undefined).map((p) => p.at);
+    this.#action = action;
+    this.#target = action.target;
+    this.#frozen = action.parts.some(isFrozen) ? action.parts.filter(isFrozen).map((p) => p.at) : NONE;
+  }
+
+  get target(): Json {
+    if (this.#due) this.#target = applyEdits(this.#target, [this.#due]);
+    this.#due = undefined;
+    return this.#target;
+  }
+
+  get editable(): readonly Pointer[] {
+    return this.#action.parts.filter((p) => !isFrozen(p)).map((p) => p.at);
   }
 
   edit(edit: Edit, rule: number): void {
@@ -91,17 +111,26 @@ class Workpiece {
       throw failed(rule, `\`${at}\` is or holds a part that must not change`);
     }
     const old = resolvePointer(this.target, at);
-    if (edit.op === 'set' && old !== undefined && same(old, edit.value)) return;
+    if (edit.op === 'set' && old !== undefined) {
+      if (same(old, edit.value)) return;
+      this.#due = edit;
+    } else this.#land(edit, rule);
+    this.edits.push(edit);
+    if (edit.op === 'remove') this.#frozen = this.#frozen.map((f) => shifted(f, at, this.target));
+  }
+
+  #land(edit: Edit, rule: number): void {
     try {
-      this.target = applyEdits(this.target, [edit]);
+      this.#target = applyEdits(this.target, [edit]);
     } catch (error) {
       if (error instanceof RangeError) throw failed(rule, error.message);
       throw error;
     }
-    this.edits.push(edit);
-    if (edit.op === 'remove') this.#frozen = this.#frozen.map((f) => shifted(f, at, this.target));
   }
 }
+
+const NONE: readonly Pointer[] = [];
+const isFrozen = ({ frozen }: TextPart): boolean => frozen !== undefined;
 
 const same = (a: Json, b: Json): boolean =>
   a === b || (typeof a === 'object' && typeof b === 'object' && canonical(a) === canonical(b));
