@@ -2,7 +2,7 @@ import { Fault } from '../domain/fault.ts';
 import type { Entry } from '../domain/receipt.ts';
 import type { Log } from '../ports/log.ts';
 import type { Spool, SpoolLine, StoredLine, Urgency } from '../ports/spool.ts';
-import { nodeDisk, type SpoolDisk } from './disk.ts';
+import { nodeDisk, type SpoolDisk, syncedDisk } from './disk.ts';
 import { lineHash, lineText, type Place } from './line.ts';
 import type { OpenCalls } from './open-calls.ts';
 import { Outage } from './outage.ts';
@@ -51,6 +51,9 @@ const BEHIND = 'the disk under the record does not keep up: try again later';
 /** How long a line that nobody waits for may wait for others. */
 const LINGER_MS = 4;
 
+/** So soon after a flush there is traffic, and a turn of the loop brings more lines that can share the next one. */
+const BUSY_MS = 1;
+
 type Listener = Parameters<Spool['subscribe']>[0];
 
 /** What opening the folder found. */
@@ -82,6 +85,7 @@ export class FileSpool implements OpenSpool {
   /** the place of the last durable line */
   #head: Place;
   #flushing: Promise<void> | undefined;
+  #flushedAt = Number.NEGATIVE_INFINITY;
   /** something in the queue is waited for */
   #urgent = false;
   #linger: NodeJS.Timeout | undefined;
@@ -90,6 +94,7 @@ export class FileSpool implements OpenSpool {
 
   constructor(opened: Opened, options: SpoolOptions) {
     const { folder, segments, head, size, torn, calls, unlock } = opened;
+    const { sync = true } = options;
     this.recovered = torn;
     this.#folder = folder;
     this.#segments = segments;
@@ -100,9 +105,9 @@ export class FileSpool implements OpenSpool {
     this.#log = options.log;
     this.#outage = new Outage(options.probeMs ?? 1000, options.log, (event) => this.append(event));
     this.#writer = new SegmentWriter(folder, segments, size, {
-      disk: options.disk ?? nodeDisk,
+      disk: options.disk ?? (sync ? nodeDisk : syncedDisk),
       log: options.log,
-      sync: options.sync ?? true,
+      sync,
       segmentBytes: options.segmentBytes ?? SEGMENT_BYTES,
     });
   }
@@ -140,15 +145,18 @@ export class FileSpool implements OpenSpool {
     pending.place = this.#tail;
   }
 
-  /** Group commit: whatever was queued while one flush was under way makes the next. */
+  /** Group commit: whatever was queued while one flush was under way makes the next. A line that comes alone waits for nobody. */
   async #flushAll(): Promise<void> {
     clearTimeout(this.#linger);
     this.#linger = undefined;
+    // what is appended in one go is flushed in one go
+    await undefined;
     while (this.#queue.length > 0 && this.#urgent) {
-      await new Promise(setImmediate);
+      if (performance.now() - this.#flushedAt < BUSY_MS) await new Promise(setImmediate);
       const batch = this.#take();
       this.#urgent = this.#queue.length > 0;
       await this.#flush(batch);
+      this.#flushedAt = performance.now();
     }
     this.#flushing = undefined;
     if (this.#queue.length > 0) this.#wake();

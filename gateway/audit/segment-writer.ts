@@ -44,7 +44,7 @@ export class SegmentWriter {
         if (written === 0) throw new Error('the disk took no bytes');
         done += written;
       }
-      if (sync) await disk.sync(fd);
+      if (sync && !disk.writesThrough) await disk.sync(fd);
     } catch (cause) {
       await this.#restore();
       throw cause;

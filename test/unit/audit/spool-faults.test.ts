@@ -1,9 +1,9 @@
-import { closeSync } from 'node:fs';
+import { closeSync, constants, readFileSync } from 'node:fs';
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { verifyChain } from '../../../gateway/audit/chain.ts';
-import { nodeDisk, type SpoolDisk } from '../../../gateway/audit/disk.ts';
+import { nodeDisk, type SpoolDisk, syncedDisk } from '../../../gateway/audit/disk.ts';
 import { openSpool } from '../../../gateway/audit/spool.ts';
 import type { SpoolLine } from '../../../gateway/ports/spool.ts';
 import { event } from './entries.ts';
@@ -13,10 +13,11 @@ type Mode = 'before' | 'after' | 'short';
 const eio = () => Object.assign(new Error('i/o error'), { code: 'EIO' });
 
 /** The real disk, whose calls number `from` to `to` (from 1) fail before or after their work; a short write writes a part and fails. */
-function failing(from: number, to: number, mode: Mode): SpoolDisk & { readonly calls: number } {
+function failing(real: SpoolDisk, from: number, to: number, mode: Mode): SpoolDisk & { readonly calls: number } {
   let calls = 0;
+  const { writesThrough, ...methods } = real;
   const disk = Object.fromEntries(
-    Object.entries(nodeDisk).map(([name, work]) => [
+    Object.entries(methods).map(([name, work]) => [
       name,
       async (...args: never[]) => {
         calls += 1;
@@ -24,7 +25,7 @@ function failing(from: number, to: number, mode: Mode): SpoolDisk & { readonly c
         if (mode === 'short' && name === 'write') {
           const [fd, bytes, start, position] = args as unknown as [number, Buffer, number, number];
           const cut = start + Math.ceil((bytes.length - start) / 3);
-          const written = await nodeDisk.write(fd, bytes.subarray(0, cut), start, position);
+          const written = await real.write(fd, bytes.subarray(0, cut), start, position);
           if (to > from) throw eio();
           return written;
         }
@@ -37,9 +38,8 @@ function failing(from: number, to: number, mode: Mode): SpoolDisk & { readonly c
       },
     ]),
   );
-  return Object.defineProperty(disk, 'calls', { get: () => calls }) as unknown as SpoolDisk & {
-    readonly calls: number;
-  };
+  const counted = Object.defineProperty({ ...disk, writesThrough }, 'calls', { get: () => calls });
+  return counted as unknown as SpoolDisk & { readonly calls: number };
 }
 
 /** Appends in waves over several segments. What was refused is not tried again: nothing of it may be found later. */
@@ -48,7 +48,7 @@ async function scenario(folder: string, disk: SpoolDisk) {
   const acked: SpoolLine[] = [];
   const refused: string[] = [];
   let health = true;
-  for (let wave = 0; wave < 6; wave += 1) {
+  for (let wave = 0; wave < 8; wave += 1) {
     const names = Array.from({ length: 1 + (wave % 3) }, (_, i) => `w${wave}.${i}`);
     const answers = await Promise.allSettled(names.map((name) => spool.append(event(name))));
     for (const [i, answer] of answers.entries()) {
@@ -70,17 +70,19 @@ async function scenario(folder: string, disk: SpoolDisk) {
   return { acked, refused, closed };
 }
 
-describe('a disk that fails', () => {
+const DISKS = { 'written through': nodeDisk, 'synced after a write': syncedDisk };
+
+describe.each(Object.entries(DISKS))('a disk that fails, %s', (_, real) => {
   for (const mode of ['before', 'after', 'short'] as const) {
     for (const length of [1, 2, 3, 5]) {
       it(`${length} call(s) in a row, ${mode} the work, from every call on: the chain has what was acknowledged and nothing else`, async () => {
-        const sound = failing(0, 0, mode);
+        const sound = failing(real, 0, 0, mode);
         await scenario(await folderOfTest(), sound);
         expect(sound.calls).toBeGreaterThan(15);
         let refusals = 0;
         for (let n = 1; n <= sound.calls; n += 1) {
           const folder = await folderOfTest();
-          const { acked, refused, closed } = await scenario(folder, failing(n, n + length - 1, mode));
+          const { acked, refused, closed } = await scenario(folder, failing(real, n, n + length - 1, mode));
           refusals += refused.length;
           const again = await openSpool(folder);
           const lines = await linesOf(again);
@@ -100,20 +102,33 @@ describe('a disk that fails', () => {
       }, 60_000);
     }
   }
+});
 
+describe('the real disk', () => {
+  it('is written through where the system can, so that one write is all a line waits for', async () => {
+    const isLinux = process.platform === 'linux';
+    expect([nodeDisk.writesThrough, syncedDisk.writesThrough]).toEqual([isLinux, false]);
+    const fd = await nodeDisk.open(join(await folderOfTest(), 'file'), true);
+    const flags = isLinux ? /^flags:\s*(\d+)$/m.exec(readFileSync(`/proc/self/fdinfo/${fd}`, 'utf8'))?.[1] : '0';
+    expect(Number.parseInt(flags ?? '', 8) & constants.O_DSYNC).toBe(isLinux ? constants.O_DSYNC : 0);
+    await nodeDisk.close(fd);
+  });
+});
+
+describe('a disk that fails', () => {
   it('acknowledges nothing before the disk said that it is durable, and syncs once for all that waited', async () => {
     const done: string[] = [];
     const release: (() => void)[] = [];
     const disk: SpoolDisk = {
-      ...nodeDisk,
+      ...syncedDisk,
       async write(...args) {
         done.push('write');
-        return nodeDisk.write(...args);
+        return syncedDisk.write(...args);
       },
       async sync(fd) {
         done.push('sync');
         await new Promise<void>((resolve) => release.push(resolve));
-        await nodeDisk.sync(fd);
+        await syncedDisk.sync(fd);
       },
     };
     const spool = await openSpool(await folderOfTest(), { disk });
@@ -163,7 +178,7 @@ describe('a disk that fails', () => {
   it('never makes a vanished segment anew', async () => {
     const folder = await folderOfTest();
     let broken = false;
-    const disk: SpoolDisk = { ...nodeDisk, sync: (fd) => (broken ? Promise.reject(eio()) : nodeDisk.sync(fd)) };
+    const disk: SpoolDisk = { ...syncedDisk, sync: (fd) => (broken ? Promise.reject(eio()) : syncedDisk.sync(fd)) };
     const spool = await openSpool(folder, { disk, probeMs: 0 });
     await spool.append(event('a'));
     broken = true;
