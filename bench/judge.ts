@@ -4,7 +4,7 @@ import { fork } from 'node:child_process';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { CONTESTS, type ContestName, mustAgree } from './judge-rival.ts';
-import { soak } from './judge-soak.ts';
+import type { Soak } from './judge-soak.ts';
 import type { Times } from './process-judge.ts';
 
 const { values: options } = parseArgs({ options: { soak: { type: 'string' } } });
@@ -18,13 +18,15 @@ const SIZES = [10, 100, 1_000, 10_000];
 const RUNS = 3;
 
 /** One measurement in a process of its own. */
-function measured(kind: string, what: string): Promise<Times> {
+function measured(kind: 'soak', minutes: string): Promise<Soak>;
+function measured(kind: string, what: string): Promise<Times>;
+function measured(kind: string, what: string): Promise<Times | Soak> {
   return new Promise((resolve, reject) => {
     const child = fork(join(import.meta.dirname, 'process-judge.ts'), [kind, what], {
       execArgv: ['--disable-warning=ExperimentalWarning'],
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     });
-    child.once('message', (times) => resolve(times as Times));
+    child.once('message', (figures) => resolve(figures as Times | Soak));
     child.once('error', reject);
     child.once('exit', (code) => reject(new Error(`the measurement \`${kind} ${what}\` ended with code ${code}`)));
   });
@@ -104,16 +106,18 @@ async function besideRival(): Promise<void> {
   console.table(table);
 }
 
+async function soaked(minutes: number): Promise<void> {
+  console.error(`bench: evaluating at full rate for ${minutes} minutes`);
+  const soak = await measured('soak', String(minutes));
+  figures['soak'] = { ...soak };
+  console.table(soak.gc);
+  console.log(
+    `${soak.evaluations} evaluations, ${soak.per_s}/s, ${soak.pauses_above_5_ms} pauses above 5 ms by the clock, ${soak.own_pauses_above_5_ms} by processor time`,
+  );
+  if (soak.own_pauses_above_5_ms > 0) process.exitCode = 1;
+}
+
+if (minutes !== undefined) await soaked(minutes);
 await bySize();
 await besideRival();
-if (minutes !== undefined) {
-  console.error(`bench: evaluating at full rate for ${minutes} minutes`);
-  const result = await soak(minutes);
-  figures['soak'] = { ...result };
-  console.table(result.gc);
-  console.log(
-    `${result.evaluations} evaluations, ${result.per_s}/s, ${result.pauses_above_5_ms} pauses above 5 ms by the clock, ${result.own_pauses_above_5_ms} by processor time`,
-  );
-  if (result.own_pauses_above_5_ms > 0) process.exitCode = 1;
-}
 console.log(JSON.stringify(figures));

@@ -1,6 +1,7 @@
 // One measurement of the judge in a process of its own: a gate has one policy, and its code is compiled by the machine for that one.
 import { applicable, CALL, others } from './judge-policies.ts';
 import { CONTESTS, type ContestName } from './judge-rival.ts';
+import { soak } from './judge-soak.ts';
 
 const ROUNDS = 9;
 
@@ -61,6 +62,6 @@ async function contest(name: ContestName, side: string): Promise<Times> {
 }
 
 const [kind = '', what = ''] = process.argv.slice(2);
-const times = kind in CONTESTS ? await contest(kind as ContestName, what) : sizes(kind, Number(what));
-process.send?.(times);
+if (kind === 'soak') process.send?.(await soak(Number(what)));
+else process.send?.(kind in CONTESTS ? await contest(kind as ContestName, what) : sizes(kind, Number(what)));
 process.disconnect?.();
