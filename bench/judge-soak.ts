@@ -1,6 +1,6 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { GCProfiler } from 'node:v8';
-import { collectAlone } from '../gateway/collector.ts';
+import { tuneCollector } from '../gateway/collector.ts';
 import type { Snapshot } from '../gateway/domain/snapshot.ts';
 import { CALLS, eventful } from './judge-policies.ts';
 
@@ -37,7 +37,7 @@ function threadTime(): number {
  * entries of an observer live so long that they fill the old generation themselves.
  */
 export async function soak(minutes: number): Promise<Soak> {
-  collectAlone();
+  tuneCollector();
   const judge = eventful();
   const decisions = new Set(CALLS.map((call) => judge.evaluate(call).decision));
   if (decisions.size !== 4) throw new Error(`the calls must meet every kind of verdict, but met ${[...decisions]}`);

@@ -4,7 +4,7 @@ import { setFlagsFromString } from 'node:v8';
  * Sets V8's garbage collector for a process that is asked all the time and keeps next to nothing (ADR 41). V8 reads both flags when it
  * collects, so that they may be set while it runs.
  */
-export function collectAlone(): void {
+export function tuneCollector(): void {
   // what a call leaves behind is dead when it is collected: helper threads have nothing to do, and are waited for until they have a processor
   setFlagsFromString('--no-parallel-scavenge');
   // little that lives is no sign of little to do: the whole heap is collected when it has grown, not to give memory back under load
