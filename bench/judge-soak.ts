@@ -1,6 +1,6 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { GCProfiler } from 'node:v8';
-import { tuneCollector } from '../gateway/collector.ts';
+import { tuneCollector } from '../gateway/compose/collector.ts';
 import type { Snapshot } from '../gateway/domain/snapshot.ts';
 import { CALLS, eventful } from './judge-policies.ts';
 

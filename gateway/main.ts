@@ -2,7 +2,7 @@ import { readdirSync, readFileSync, statSync } from 'node:fs';
 import type { Server } from 'node:http';
 import { join } from 'node:path';
 import { openOfficeDoor } from './admin/office-door.ts';
-import { tuneCollector } from './collector.ts';
+import { tuneCollector } from './compose/collector.ts';
 import { compose, type Sources } from './compose.ts';
 import { withExtended } from './config/extended-files.ts';
 import type { LoadedConfig } from './config/load.ts';

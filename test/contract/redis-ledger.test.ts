@@ -5,8 +5,8 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { epochMs, nano } from '../../gateway/domain/scalars.ts';
 import type { Account } from '../../gateway/ports/ledger.ts';
 import type { RedisStore } from '../../gateway/stores/redis/open-redis.ts';
-import { type LossyLink, startLossyLink } from '../support/lossy-link.ts';
-import { faultOf, redisForSuite } from '../support/redis-suite.ts';
+import { startLossyLink } from '../support/lossy-link.ts';
+import { faultOf, lossyForSuite, redisForSuite } from '../support/redis-suite.ts';
 import { account, freshCall, openShared, until, wanted } from '../support/shared-store.ts';
 
 const MOST = 2n ** 63n - 1n;
@@ -244,85 +244,71 @@ describe('a server that forgets its scripts', () => {
 });
 
 describe('lost replies', () => {
-  let link: LossyLink;
-  let lossy: RedisStore;
   const run = account('run:t/k/r:total:0', 100n);
-  beforeEach(async () => {
-    link = await startLossyLink(suite.redis.port);
-    lossy = await openShared(`redis://127.0.0.1:${link.port}`);
-    await lossy.ledger.reserve(wanted(freshCall(), [run], 0n));
-  });
-  afterEach(async () => {
-    await lossy.close();
-    await link.close();
-  });
-  const heal = async (): Promise<void> => {
-    link.heal();
-    await until(() => lossy.healthy() && lossy.ledger.pending() === 0, 'the link is back and everything is delivered');
-  };
+  const lossy = lossyForSuite(suite, run);
 
   it.each(['silently', 'cut'] as const)('%s: a reserve that was done is asked again and holds once', async (how) => {
     const id = freshCall();
-    link.lose(how);
-    expect((await faultOf(lossy.ledger.reserve(wanted(id, [run], 60n)))).code).toBe('TG_LEDGER_UNAVAILABLE');
+    lossy.link.lose(how);
+    expect((await faultOf(lossy.store.ledger.reserve(wanted(id, [run], 60n)))).code).toBe('TG_LEDGER_UNAVAILABLE');
     await until(async () => (await totals(run))[0]?.[1] === 60n, 'the script ran');
-    await heal();
-    expect(await lossy.ledger.reserve(wanted(id, [run], 60n))).toMatchObject({ granted: true, amount: 60n });
+    await lossy.heal();
+    expect(await lossy.store.ledger.reserve(wanted(id, [run], 60n))).toMatchObject({ granted: true, amount: 60n });
     expect(await totals(run)).toEqual([[0n, 60n]]);
-    await lossy.ledger.settle(id, nano(1n), [run]);
+    await lossy.store.ledger.settle(id, nano(1n), [run]);
   });
 
   it.each(['silently', 'cut'] as const)('%s: a reserve given up is released when redis is back', async (how) => {
     const id = freshCall();
-    link.lose(how);
-    await faultOf(lossy.ledger.reserve(wanted(id, [run], 60n)));
-    await lossy.ledger.release(id);
-    expect(lossy.ledger.pending()).toBe(1);
-    await heal();
+    lossy.link.lose(how);
+    await faultOf(lossy.store.ledger.reserve(wanted(id, [run], 60n)));
+    await lossy.store.ledger.release(id);
+    expect(lossy.store.ledger.pending()).toBe(1);
+    await lossy.heal();
     expect(await totals(run)).toEqual([[0n, 0n]]);
-    expect(await lossy.ledger.reserve(wanted(freshCall(), [run], 100n))).toMatchObject({ granted: true });
+    expect(await lossy.store.ledger.reserve(wanted(freshCall(), [run], 100n))).toMatchObject({ granted: true });
   });
 
   it.each(['silently', 'cut'] as const)('%s: a settlement is kept, counted once and delivered', async (how) => {
     const id = freshCall();
-    await lossy.ledger.reserve(wanted(id, [run], 60n));
-    link.lose(how);
-    expect(await lossy.ledger.settle(id, nano(25n), [run])).toEqual({ charged: 25n, overrun: 0n });
-    expect(await lossy.ledger.settle(id, nano(99n), [run])).toEqual({ charged: 25n, overrun: 0n });
-    await lossy.ledger.release(id);
-    await heal();
+    await lossy.store.ledger.reserve(wanted(id, [run], 60n));
+    lossy.link.lose(how);
+    expect(await lossy.store.ledger.settle(id, nano(25n), [run])).toEqual({ charged: 25n, overrun: 0n });
+    expect(await lossy.store.ledger.settle(id, nano(99n), [run])).toEqual({ charged: 25n, overrun: 0n });
+    await lossy.store.ledger.release(id);
+    await lossy.heal();
     expect(await totals(run)).toEqual([[25n, 0n]]);
   });
 
   it('a reserve that arrives after its release holds nothing', async () => {
     const id = freshCall();
-    link.delay();
-    await faultOf(lossy.ledger.reserve(wanted(id, [run], 60n)));
-    await lossy.ledger.release(id);
+    lossy.link.delay();
+    await faultOf(lossy.store.ledger.reserve(wanted(id, [run], 60n)));
+    await lossy.store.ledger.release(id);
     // over a new connection, for the old one says nothing
-    await until(() => lossy.healthy() && lossy.ledger.pending() === 0, 'the release is delivered');
+    await until(() => lossy.store.healthy() && lossy.store.ledger.pending() === 0, 'the release is delivered');
     expect(await suite.admin.hget(`tollgate:{t.t}:h:${id}`, 'state')).toBe('released');
-    link.heal();
+    lossy.link.heal();
     await pause(100);
     expect(await totals(run)).toEqual([[0n, 0n]]);
-    expect((await faultOf(lossy.ledger.reserve(wanted(id, [run], 60n)))).code).toBe('TG_INTERNAL');
+    expect((await faultOf(lossy.store.ledger.reserve(wanted(id, [run], 60n)))).code).toBe('TG_INTERNAL');
   });
 
   it('costs one timeout and not one per call', async () => {
-    link.partition();
-    await faultOf(lossy.ledger.reserve(wanted(freshCall(), [run], 1n)));
+    lossy.link.partition();
+    await faultOf(lossy.store.ledger.reserve(wanted(freshCall(), [run], 1n)));
     const before = performance.now();
-    for (let i = 0; i < 50; i += 1) await faultOf(lossy.ledger.reserve(wanted(freshCall(), [run], 1n)));
+    for (let i = 0; i < 50; i += 1) await faultOf(lossy.store.ledger.reserve(wanted(freshCall(), [run], 1n)));
     expect(performance.now() - before).toBeLessThan(250);
-    await heal();
+    await lossy.heal();
   });
 
   it('lets a call without a budget pass meanwhile', async () => {
-    link.partition();
+    lossy.link.partition();
     const id = freshCall();
-    expect(await lossy.ledger.reserve(wanted(id, [], 5n))).toMatchObject({ granted: true });
-    expect(await lossy.ledger.settle(id, nano(5n), [])).toMatchObject({ charged: 5n });
-    await heal();
+    expect(await lossy.store.ledger.reserve(wanted(id, [], 5n))).toMatchObject({ granted: true });
+    expect(await lossy.store.ledger.settle(id, nano(5n), [])).toMatchObject({ charged: 5n });
+    await lossy.heal();
   });
 });
 

@@ -8,8 +8,8 @@ import { type CallId, epochMs, nano } from '../../gateway/domain/scalars.ts';
 import type { Account, ReserveAnswer } from '../../gateway/ports/ledger.ts';
 import type { RateAccount, RateWant } from '../../gateway/ports/rates.ts';
 import type { RedisStore } from '../../gateway/stores/redis/open-redis.ts';
-import { type LossyLink, startLossyLink } from '../support/lossy-link.ts';
-import { faultOf, redisForSuite } from '../support/redis-suite.ts';
+import { startLossyLink } from '../support/lossy-link.ts';
+import { faultOf, lossyForSuite, redisForSuite } from '../support/redis-suite.ts';
 import { account, freshCall, openShared, until, wanted } from '../support/shared-store.ts';
 import { RateModel } from './rate-model.ts';
 
@@ -139,26 +139,12 @@ describe('rates and budgets of several tenants', () => {
 });
 
 describe('lost replies', () => {
-  let link: LossyLink;
-  let lossy: RedisStore;
-  beforeEach(async () => {
-    link = await startLossyLink(suite.redis.port);
-    lossy = await openShared(`redis://127.0.0.1:${link.port}`);
-    await lossy.ledger.reserve(wanted(freshCall(), [run], 0n));
-  });
-  afterEach(async () => {
-    await lossy.close();
-    await link.close();
-  });
-  const heal = async (): Promise<void> => {
-    link.heal();
-    await until(() => lossy.healthy() && lossy.ledger.pending() === 0, 'the link is back and everything is delivered');
-  };
+  const lossy = lossyForSuite(suite, run);
 
   it('a reserve whose answer is lost once takes once, and its caller notices nothing', async () => {
-    const patient = await openShared(`redis://127.0.0.1:${link.port}`, { timeoutMs: 3_000 });
+    const patient = await openShared(`redis://127.0.0.1:${lossy.link.port}`, { timeoutMs: 3_000 });
     await patient.ledger.reserve(wanted(freshCall(), [run], 0n));
-    link.loseNext();
+    lossy.link.loseNext();
     expect(await reserve(patient, freshCall(), both(1))).toMatchObject({ granted: true });
     expect(await counted('requests')).toBe(1);
     await patient.close();
@@ -166,43 +152,43 @@ describe('lost replies', () => {
 
   it.each(['silently', 'cut'] as const)('%s: a reserve that was done is asked again and takes once', async (how) => {
     const id = freshCall();
-    link.lose(how);
-    expect((await faultOf(reserve(lossy, id, both(1)))).code).toBe('TG_LEDGER_UNAVAILABLE');
+    lossy.link.lose(how);
+    expect((await faultOf(reserve(lossy.store, id, both(1)))).code).toBe('TG_LEDGER_UNAVAILABLE');
     await until(async () => (await counted('requests')) === 1, 'the script ran');
-    await heal();
-    expect(await reserve(lossy, id, both(1))).toMatchObject({ granted: true, amount: 10n });
+    await lossy.heal();
+    expect(await reserve(lossy.store, id, both(1))).toMatchObject({ granted: true, amount: 10n });
     expect([await counted('requests'), await counted('tokens'), await held(run)]).toEqual([1, 100, 10n]);
   });
 
   it.each(['silently', 'cut'] as const)('%s: what a reserve took that was given up comes back', async (how) => {
     const id = freshCall();
-    link.lose(how);
-    await faultOf(reserve(lossy, id, both(1), []));
-    await lossy.ledger.release(id);
-    await heal();
+    lossy.link.lose(how);
+    await faultOf(reserve(lossy.store, id, both(1), []));
+    await lossy.store.ledger.release(id);
+    await lossy.heal();
     expect([await counted('requests'), await counted('tokens')]).toEqual([0, 0]);
   });
 
   it.each(['silently', 'cut'] as const)('%s: a settlement corrects once', async (how) => {
     const id = freshCall();
-    await reserve(lossy, id, both());
-    link.lose(how);
-    await lossy.ledger.settle(id, nano(5n), [run], 40);
-    await lossy.ledger.settle(id, nano(5n), [run], 1);
-    await heal();
+    await reserve(lossy.store, id, both());
+    lossy.link.lose(how);
+    await lossy.store.ledger.settle(id, nano(5n), [run], 40);
+    await lossy.store.ledger.settle(id, nano(5n), [run], 1);
+    await lossy.heal();
     expect([await counted('requests'), await counted('tokens'), await held(run)]).toEqual([1, 40, 0n]);
   });
 
   it('a reserve that arrives after its release takes nothing', async () => {
     const id = freshCall();
-    link.delay();
-    await faultOf(reserve(lossy, id, both()));
-    await lossy.ledger.release(id);
-    await until(() => lossy.healthy() && lossy.ledger.pending() === 0, 'the release is delivered');
-    link.heal();
+    lossy.link.delay();
+    await faultOf(reserve(lossy.store, id, both()));
+    await lossy.store.ledger.release(id);
+    await until(() => lossy.store.healthy() && lossy.store.ledger.pending() === 0, 'the release is delivered');
+    lossy.link.heal();
     await pause(100);
     // on a crowded machine an answer may be late once more; it is never a grant
-    const again = async (): Promise<string> => (await faultOf(reserve(lossy, id, both()))).code;
+    const again = async (): Promise<string> => (await faultOf(reserve(lossy.store, id, both()))).code;
     await until(async () => (await again()) === 'TG_INTERNAL', 'the id is spent');
     expect([await counted('requests'), await counted('tokens')]).toEqual([0, 0]);
   });
@@ -222,13 +208,13 @@ describe('lost replies', () => {
     await fc.assert(
       fc.asyncProperty(steps, async (doing) => {
         await suite.admin.flushall();
-        const url = `redis://127.0.0.1:${link.port}`;
+        const url = `redis://127.0.0.1:${lossy.link.port}`;
         const patient = await openShared(url, { timeoutMs: 5_000, time: 'clock', clock });
         const model = new RateModel([run]);
         const ids = Array.from({ length: 6 }, freshCall);
         for (const { verb, id: n, tokens, amount, lost } of doing) {
           const id = ids[n] as CallId;
-          if (lost) link.loseNext();
+          if (lost) lossy.link.loseNext();
           if (verb === 'reserve') {
             const rates = [want(rate(3), 1), want(rate(100, 'tokens'), tokens)];
             const request = wanted(id, [run], amount, { rates, at: clock.now(), lapsesAt: epochMs(clock.now() + 9e6) });
@@ -242,7 +228,7 @@ describe('lost replies', () => {
             await patient.ledger.release(id);
           }
           // a lost reply that nobody waited for loses nothing later
-          link.heal();
+          lossy.link.heal();
           const units = ['requests', 'tokens'] as const;
           expect(await Promise.all(units.map((unit) => counted(unit)))).toEqual(
             units.map((unit) => model.sum(rate(0, unit).id, clock.now())),

@@ -1,9 +1,12 @@
 import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach } from 'vitest';
 import { Fault } from '../../gateway/domain/fault.ts';
+import type { Account } from '../../gateway/ports/ledger.ts';
+import type { RedisStore } from '../../gateway/stores/redis/open-redis.ts';
 import { startTestGate, type TestGate, type TestGateOptions } from './gate.ts';
+import { type LossyLink, startLossyLink } from './lossy-link.ts';
 import { startRedis, type TestRedis } from './redis-server.ts';
-import { until } from './shared-store.ts';
+import { freshCall, openShared, until, wanted } from './shared-store.ts';
 
 /** A Redis for all tests of a file, empty before each; there from the first hook on. */
 export interface RedisSuite {
@@ -34,6 +37,44 @@ export function redisForSuite(): RedisSuite {
     },
     get admin() {
       return admin;
+    },
+  };
+}
+
+/** A store whose way to the Redis of a suite loses what it is told to; a new one for each test of the block. */
+export interface LossySuite {
+  readonly link: LossyLink;
+  readonly store: RedisStore;
+  /** Everything passes again; resolves once everything is delivered. */
+  heal(): Promise<void>;
+}
+
+/** `known`: an account the store has asked about before the test begins. */
+export function lossyForSuite(suite: RedisSuite, known: Account): LossySuite {
+  let link: LossyLink;
+  let store: RedisStore;
+  beforeEach(async () => {
+    link = await startLossyLink(suite.redis.port);
+    store = await openShared(`redis://127.0.0.1:${link.port}`);
+    await store.ledger.reserve(wanted(freshCall(), [known], 0n));
+  });
+  afterEach(async () => {
+    await store.close();
+    await link.close();
+  });
+  return {
+    get link() {
+      return link;
+    },
+    get store() {
+      return store;
+    },
+    async heal() {
+      link.heal();
+      await until(
+        () => store.healthy() && store.ledger.pending() === 0,
+        'the link is back and everything is delivered',
+      );
     },
   };
 }
