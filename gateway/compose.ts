@@ -2,6 +2,7 @@ import { hash } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import type { OpenSpool } from './audit/file-spool.ts';
 import { sinks as sinkKinds } from './audit/sinks/_all.ts';
+import { tuneCollector } from './compose/collector.ts';
 import { every } from './compose/every.ts';
 import { openMcp } from './compose/open-mcp.ts';
 import { LAPSE_MS, openRecords } from './compose/open-records.ts';
@@ -99,6 +100,7 @@ export const remotesOf = ({ detectors }: LoadedConfig): readonly KnownDetector[]
 
 /** Opens every room in order and builds the gate; recovery is done when it resolves. Where one fails, none stays open. */
 export async function compose(config: LoadedConfig, sources: Sources, log: Log, unpoliced: boolean): Promise<House> {
+  tuneCollector();
   const opened = new Opened();
   try {
     return await open(opened, config, sources, log, unpoliced);

@@ -2,7 +2,6 @@ import { readdirSync, readFileSync, statSync } from 'node:fs';
 import type { Server } from 'node:http';
 import { join } from 'node:path';
 import { openOfficeDoor } from './admin/office-door.ts';
-import { tuneCollector } from './compose/collector.ts';
 import { compose, type Sources } from './compose.ts';
 import { withExtended } from './config/extended-files.ts';
 import type { LoadedConfig } from './config/load.ts';
@@ -110,7 +109,6 @@ function readFolder(config: LoadedConfig, key: string, folder: string, name: Reg
 
 /** Starts the gate: rooms, recovery, both doors. Throws with file, line and column where something it is given is wrong. */
 export async function startGateway(config: LoadedConfig, options: StartOptions = {}): Promise<Running> {
-  tuneCollector();
   const log = options.log ?? createLog({ level: config.log.level === 'debug' ? 'info' : config.log.level });
   const unpoliced = options.allowUnpoliced ?? false;
   const sources = sound(readSources(config, unpoliced));
