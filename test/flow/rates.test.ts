@@ -14,9 +14,11 @@ afterEach(async () => {
 
 const usage = { prompt_tokens: 20, completion_tokens: 10, total_tokens: 30 };
 
-async function open(budgets: readonly object[]): Promise<void> {
-  upstream = await startUpstream((request, response) => {
+/** The provider answers once `before` is over. */
+async function open(budgets: readonly object[], before: () => Promise<void> = async () => undefined): Promise<void> {
+  upstream = await startUpstream(async (request, response) => {
     const { model } = request.body as { model: string };
+    await before();
     json(response, 200, completion({ content: 'done' }, usage, model));
   });
   gate = await startTestGate({
@@ -53,11 +55,22 @@ describe('rates', () => {
   });
 
   it('counts tokens at their most while a call runs, and at what they were after it', async () => {
-    await open([{ scope: 'tenant', window: 'minute', limit_tokens: 3_000 }]);
+    let answers = Promise.resolve();
+    await open([{ scope: 'tenant', window: 'minute', limit_tokens: 3_000 }], () => answers);
     const openai = client();
     // each call could come to more than 1,100 tokens and comes to 30
     for (let i = 0; i < 12; i += 1) await ask(openai);
-    const parallel = await Promise.allSettled(Array.from({ length: 5 }, () => ask(openai)));
+    // nobody is answered before three were refused, so that those that run are running together
+    const together = Promise.withResolvers<void>();
+    answers = together.promise;
+    let refused = 0;
+    const calls = Array.from({ length: 5 }, () => ask(openai));
+    for (const call of calls)
+      call.catch(() => {
+        refused += 1;
+        if (refused === 3) together.resolve();
+      });
+    const parallel = await Promise.allSettled(calls);
     expect(parallel.filter((r) => r.status === 'fulfilled')).toHaveLength(2);
   });
 
