@@ -18,15 +18,13 @@ const SIZES = [10, 100, 1_000, 10_000];
 const RUNS = 3;
 
 /** One measurement in a process of its own. */
-function measured(kind: 'soak', minutes: string): Promise<Soak>;
-function measured(kind: string, what: string): Promise<Times>;
-function measured(kind: string, what: string): Promise<Times | Soak> {
+function measured<T = Times>(kind: string, what: string): Promise<T> {
   return new Promise((resolve, reject) => {
     const child = fork(join(import.meta.dirname, 'process-judge.ts'), [kind, what], {
       execArgv: ['--disable-warning=ExperimentalWarning'],
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     });
-    child.once('message', (figures) => resolve(figures as Times | Soak));
+    child.once('message', (figures) => resolve(figures as T));
     child.once('error', reject);
     child.once('exit', (code) => reject(new Error(`the measurement \`${kind} ${what}\` ended with code ${code}`)));
   });
@@ -108,7 +106,7 @@ async function besideRival(): Promise<void> {
 
 async function soaked(minutes: number): Promise<void> {
   console.error(`bench: evaluating at full rate for ${minutes} minutes`);
-  const soak = await measured('soak', String(minutes));
+  const soak = await measured<Soak>('soak', String(minutes));
   figures['soak'] = { ...soak };
   console.table(soak.gc);
   console.log(

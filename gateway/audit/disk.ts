@@ -33,8 +33,8 @@ const opener =
 
 const { O_WRONLY, O_DSYNC } = fs.constants;
 
-/** The real disk, through the thread pool: what is written is synced afterwards. */
-export const syncedDisk: SpoolDisk = {
+/** The real disk, through the thread pool: what is written is on it after `sync`. */
+export const plainDisk: SpoolDisk = {
   writesThrough: false,
   open: opener(O_WRONLY),
   write: (fd, bytes, from, position) =>
@@ -61,4 +61,4 @@ export const syncedDisk: SpoolDisk = {
  * `fdatasync` does. On macOS that does not empty the drive's cache, and Windows has no such flag: there, writes are synced afterwards.
  */
 export const nodeDisk: SpoolDisk =
-  process.platform === 'linux' ? { ...syncedDisk, writesThrough: true, open: opener(O_WRONLY | O_DSYNC) } : syncedDisk;
+  process.platform === 'linux' ? { ...plainDisk, writesThrough: true, open: opener(O_WRONLY | O_DSYNC) } : plainDisk;

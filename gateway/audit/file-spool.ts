@@ -2,7 +2,7 @@ import { Fault } from '../domain/fault.ts';
 import type { Entry } from '../domain/receipt.ts';
 import type { Log } from '../ports/log.ts';
 import type { Spool, SpoolLine, StoredLine, Urgency } from '../ports/spool.ts';
-import { nodeDisk, type SpoolDisk, syncedDisk } from './disk.ts';
+import { nodeDisk, plainDisk, type SpoolDisk } from './disk.ts';
 import { lineHash, lineText, type Place } from './line.ts';
 import type { OpenCalls } from './open-calls.ts';
 import { Outage } from './outage.ts';
@@ -105,7 +105,7 @@ export class FileSpool implements OpenSpool {
     this.#log = options.log;
     this.#outage = new Outage(options.probeMs ?? 1000, options.log, (event) => this.append(event));
     this.#writer = new SegmentWriter(folder, segments, size, {
-      disk: options.disk ?? (sync ? nodeDisk : syncedDisk),
+      disk: options.disk ?? (sync ? nodeDisk : plainDisk),
       log: options.log,
       sync,
       segmentBytes: options.segmentBytes ?? SEGMENT_BYTES,

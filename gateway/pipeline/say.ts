@@ -27,6 +27,11 @@ export function refuse(trail: Trail, error: unknown): void {
 /** How long a client may reasonably sleep before it asks again. */
 const PATIENCE_S = 60;
 
+/** When it is worth asking again, where that is known. */
+export function retryHeader({ status, retryAfterS = status === 503 ? 1 : undefined }: Fault): Record<string, string> {
+  return retryAfterS === undefined ? {} : { 'retry-after': String(retryAfterS) };
+}
+
 const worthRetrying = ({ status, retryAfterS }: Fault): boolean =>
   status === 503 || (retryAfterS !== undefined && retryAfterS <= PATIENCE_S);
 
@@ -82,8 +87,7 @@ export function sayRefusal(
     'content-type': 'application/json',
     'content-length': String(body.length),
     'x-should-retry': String(worthRetrying(fault)),
-    ...(fault.status === 503 && { 'retry-after': '1' }),
-    ...(fault.retryAfterS !== undefined && { 'retry-after': String(fault.retryAfterS) }),
+    ...retryHeader(fault),
     ...(fault.status === 426 && { upgrade: 'websocket' }),
     ...(fault.status === 401 && { 'www-authenticate': 'Bearer realm="tollgate"' }),
   });

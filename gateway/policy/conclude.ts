@@ -30,7 +30,7 @@ export interface Conclusion {
 
 /** One verdict out of all rules that matched, in document order: the strictest decides, transforms compose, all are reported. */
 export function conclude(matches: readonly Match[], snapshot: Snapshot, { denying, sha256 }: Conclusion): Verdict {
-  const enforced = matches.every(isEnforced) ? matches : matches.filter(isEnforced);
+  const enforced = matches.filter((m) => m.rule.mode === 'enforce');
   let draft = decide(
     enforced,
     denying.filter((d) => isAbout(d.tenants, snapshot.tenant.id)),
@@ -49,8 +49,6 @@ export function conclude(matches: readonly Match[], snapshot: Snapshot, { denyin
   return finish(draft, matches, enforced, edits, cap);
 }
 
-const isEnforced = ({ rule }: Match): boolean => rule.mode === 'enforce';
-
 /** What a match amounts to: a broken deny, escalate or transform denies, a broken allow allows nothing, a broken warn warns. */
 function effect({ rule, broken }: Match): Decision | undefined {
   if (!broken) return rule.verdict;
@@ -60,15 +58,13 @@ function effect({ rule, broken }: Match): Decision | undefined {
 function decide(enforced: readonly Match[], denying: readonly DenyingDefault[]): Draft {
   let strictest: Match | undefined;
   let decision: Decision = 'allow';
-  const allowing: string[] = [];
   for (const match of enforced) {
     const its = effect(match);
     if (its === undefined) continue;
-    if (its === 'allow' && denying.length > 0) allowing.push(match.rule.layer.name);
     if (strictest !== undefined && severity(its) <= severity(decision)) continue;
     [strictest, decision] = [match, its];
   }
-  const unmet = denying.find((d) => !allowing.includes(d.layer));
+  const unmet = denying.find((d) => !enforced.some((m) => m.rule.layer.name === d.layer && effect(m) === 'allow'));
   if (unmet && decision !== 'deny' && decision !== 'escalate') {
     const message = `no rule allows this, and the bundle \`${unmet.bundle}\` denies what no rule allows`;
     return { decision: 'deny', match: undefined, reason: 'default_deny', message };
@@ -115,7 +111,8 @@ function finish(
   cap: Verdict['cap'],
 ): Verdict {
   const rule = draft.match?.rule;
-  const halts = (kind: Verdict['halt']): boolean => enforced.some((m) => !m.broken && m.rule.halt === kind);
+  const sound = enforced.filter((m) => !m.broken);
+  const halts = (kind: Verdict['halt']): boolean => sound.some((m) => m.rule.halt === kind);
   const halt = draft.decision === 'deny' ? (['human', 'agent', 'run'] as const).find(halts) : undefined;
   return {
     decision: draft.decision,
@@ -126,14 +123,9 @@ function finish(
     hits: matches.map(hitOf),
     edits: draft.decision === 'transform' ? edits : [],
     cap: draft.decision === 'transform' ? cap : undefined,
-    labels: labelsOf(enforced),
+    labels: [...new Set(sound.flatMap((m) => m.rule.labels))],
     halt,
   };
-}
-
-function labelsOf(enforced: readonly Match[]): readonly string[] {
-  if (enforced.every(({ rule }) => rule.labels.length === 0)) return [];
-  return [...new Set(enforced.flatMap((m) => (m.broken ? [] : m.rule.labels)))];
 }
 
 function hitOf({ rule, error }: Match): RuleHit {

@@ -172,6 +172,7 @@ export class RulesJudge implements Judge {
         broken: answer === true ? undefined : answer,
         error: answer === true ? undefined : errorOf(answer),
       };
+      // most often it stays at one, and a list that begins with it keeps no room for more
       if (matches) matches.push(match);
       else matches = [match];
     }

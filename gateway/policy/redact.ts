@@ -43,10 +43,8 @@ export function redact(snapshot: Snapshot, redactions: readonly Redaction[], sha
     if (list) list.push({ finding, wish });
     else cuts.set(part, [{ finding, wish }]);
   }
-  const edits: Edit[] = [];
-  const writer = new Replacements(snapshot, sha256);
-  for (const [{ at, text }, list] of cuts) edits.push({ op: 'set', at, value: cutText(text, list, writer) });
-  return edits;
+  const replacements = new Replacements(snapshot, sha256);
+  return Array.from(cuts, ([{ at, text }, list]) => ({ op: 'set', at, value: cutText(text, list, replacements) }));
 }
 
 function partOf(action: Action, finding: PlacedFinding, rule: number): TextPart {

@@ -47,28 +47,19 @@ export interface Transformed {
  * true makes no edit. Throws a TransformFailure where one has nowhere to land or would touch a frozen part.
  */
 export function transform(snapshot: Snapshot, rules: readonly Transforming[], sha256: Sha256): Transformed {
-  const parentsLast = rules.length < 2 ? rules : rules.toSorted((a, b) => b.layer.depth - a.layer.depth);
-  const parentsFirst = rules.length < 2 ? rules : rules.toSorted((a, b) => a.layer.depth - b.layer.depth);
-  const redactions = redactionsOf(parentsFirst);
+  const parentsFirst = rules.toSorted((a, b) => a.layer.depth - b.layer.depth);
+  const redactions = parentsFirst.flatMap((r) => r.changes.flatMap((c) => (c.op === 'redact' ? [c.redaction] : [])));
   const work = new Workpiece(snapshot);
   if (redactions.length > 0)
     for (const edit of redact(snapshot, redactions, sha256)) work.edit(edit, redactions[0]?.rule ?? 0);
   let cap: OutputCap | undefined;
-  for (const { index, changes } of parentsLast) {
+  for (const { index, changes } of rules.toSorted((a, b) => b.layer.depth - a.layer.depth)) {
     for (const change of changes) {
       if (change.op === 'cap') cap = tighter(cap, change.to);
       else if (change.op !== 'redact' && change.op !== 'rehydrate') make(work, change, index);
     }
   }
   return { edits: work.edits, cap };
-}
-
-function redactionsOf(rules: readonly Transforming[]): readonly Redaction[] {
-  const [first] = rules;
-  const [change] = first?.changes ?? [];
-  // by far the most common policy: one rule, one redaction
-  if (rules.length === 1 && first?.changes.length === 1) return change?.op === 'redact' ? [change.redaction] : [];
-  return rules.flatMap((r) => r.changes.flatMap((c) => (c.op === 'redact' ? [c.redaction] : [])));
 }
 
 /** A number is tighter than `affordable`: what is left in the budgets limits every call anyway. */
@@ -92,7 +83,7 @@ class Workpiece {
   constructor({ action }: Snapshot) {
     this.#action = action;
     this.#target = action.target;
-    this.#frozen = action.parts.some(isFrozen) ? action.parts.filter(isFrozen).map((p) => p.at) : NONE;
+    this.#frozen = action.parts.filter(isFrozen).map((p) => p.at);
   }
 
   get target(): Json {
@@ -129,7 +120,6 @@ class Workpiece {
   }
 }
 
-const NONE: readonly Pointer[] = [];
 const isFrozen = ({ frozen }: TextPart): boolean => frozen !== undefined;
 
 const same = (a: Json, b: Json): boolean =>

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { Fault } from '../../gateway/domain/fault.ts';
 import { type CallId, type EpochMs, epochMs, type Nano, nano } from '../../gateway/domain/scalars.ts';
 import type { Account, Ledger, Reservation, ReserveAnswer } from '../../gateway/ports/ledger.ts';
+import { faultOf } from '../support/fault-of.ts';
 import { LedgerModel } from './ledger-model.ts';
 
 export interface OpenLedger {
@@ -34,14 +34,7 @@ function ask(n: number, accounts: readonly Account[], amount: bigint, least = am
 
 const granted = (answer: ReserveAnswer): bigint | undefined => (answer.granted ? answer.amount : undefined);
 
-async function faultCode(work: Promise<unknown>): Promise<string> {
-  const error = await work.then(
-    () => undefined,
-    (reason: unknown) => reason,
-  );
-  if (!(error instanceof Fault)) throw new Error(`expected a Fault, got ${String(error)}`);
-  return error.code;
-}
+const faultCode = async (work: Promise<unknown>): Promise<string> => (await faultOf(work)).code;
 
 export interface LedgerTraits {
   /** whether a call on which no budget applies is known after a restart, or to its own process only */

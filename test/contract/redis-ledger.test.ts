@@ -5,8 +5,9 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { epochMs, nano } from '../../gateway/domain/scalars.ts';
 import type { Account } from '../../gateway/ports/ledger.ts';
 import type { RedisStore } from '../../gateway/stores/redis/open-redis.ts';
+import { faultOf } from '../support/fault-of.ts';
 import { startLossyLink } from '../support/lossy-link.ts';
-import { faultOf, lossyForSuite, redisForSuite } from '../support/redis-suite.ts';
+import { lossyForSuite, redisForSuite } from '../support/redis-suite.ts';
 import { account, freshCall, openShared, until, wanted } from '../support/shared-store.ts';
 
 const MOST = 2n ** 63n - 1n;

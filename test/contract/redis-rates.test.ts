@@ -8,8 +8,9 @@ import { type CallId, epochMs, nano } from '../../gateway/domain/scalars.ts';
 import type { Account, ReserveAnswer } from '../../gateway/ports/ledger.ts';
 import type { RateAccount, RateWant } from '../../gateway/ports/rates.ts';
 import type { RedisStore } from '../../gateway/stores/redis/open-redis.ts';
+import { faultOf } from '../support/fault-of.ts';
 import { startLossyLink } from '../support/lossy-link.ts';
-import { faultOf, lossyForSuite, redisForSuite } from '../support/redis-suite.ts';
+import { lossyForSuite, redisForSuite } from '../support/redis-suite.ts';
 import { account, freshCall, openShared, until, wanted } from '../support/shared-store.ts';
 import { RateModel } from './rate-model.ts';
 

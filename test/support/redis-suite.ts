@@ -1,6 +1,5 @@
 import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach } from 'vitest';
-import { Fault } from '../../gateway/domain/fault.ts';
 import type { Account } from '../../gateway/ports/ledger.ts';
 import type { RedisStore } from '../../gateway/stores/redis/open-redis.ts';
 import { startTestGate, type TestGate, type TestGateOptions } from './gate.ts';
@@ -15,25 +14,31 @@ export interface RedisSuite {
   readonly admin: Redis;
 }
 
-export function redisForSuite(): RedisSuite {
+/** A server for all tests of a file. */
+function ownServer(): () => TestRedis {
   let redis: TestRedis;
-  let admin: Redis;
   beforeAll(async () => {
     redis = await startRedis();
-    admin = new Redis(redis.url);
+  });
+  afterAll(() => redis.remove());
+  return () => redis;
+}
+
+export function redisForSuite(): RedisSuite {
+  const server = ownServer();
+  let admin: Redis;
+  beforeAll(() => {
+    admin = new Redis(server().url);
     admin.on('error', () => undefined);
   });
-  afterAll(async () => {
-    admin.disconnect();
-    await redis.remove();
-  });
+  afterAll(() => admin.disconnect());
   beforeEach(async () => {
     await until(async () => (await admin.ping().catch(() => '')) === 'PONG', 'redis answers');
     await admin.flushall();
   });
   return {
     get redis() {
-      return redis;
+      return server();
     },
     get admin() {
       return admin;
@@ -86,23 +91,19 @@ export interface GatesSuite {
 }
 
 export function gatesForSuite(): GatesSuite {
-  let redis: TestRedis;
+  const server = ownServer();
   const gates: TestGate[] = [];
-  beforeAll(async () => {
-    redis = await startRedis();
-  });
-  afterAll(() => redis.remove());
   beforeEach(async () => {
-    await redis.kill();
-    redis.wipe();
-    await redis.start();
+    await server().kill();
+    server().wipe();
+    await server().start();
   });
   afterEach(async () => {
     for (const gate of gates.splice(0)) await gate.remove();
   });
   return {
     get redis() {
-      return redis;
+      return server();
     },
     async open(options) {
       const gate = await startTestGate(options);
@@ -110,14 +111,4 @@ export function gatesForSuite(): GatesSuite {
       return gate;
     },
   };
-}
-
-/** The Fault that work ends with. Throws where it ends well, or with another error. */
-export async function faultOf(work: Promise<unknown>): Promise<Fault> {
-  const error = await work.then(
-    () => undefined,
-    (reason: unknown) => reason,
-  );
-  if (!(error instanceof Fault)) throw new Error(`expected a Fault, got ${String(error)}`);
-  return error;
 }

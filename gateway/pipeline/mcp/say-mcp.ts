@@ -3,7 +3,7 @@ import { RpcFault } from '../../domain/rpc-fault.ts';
 import type { McpEra, RpcMessage } from '../../ports/mcp-wire.ts';
 import type { Gateway } from '../gateway.ts';
 import type { Reply } from '../reply.ts';
-import { gateHeaders } from '../say.ts';
+import { gateHeaders, retryHeader } from '../say.ts';
 import type { Trail } from '../trail.ts';
 import type { McpRoom } from './room.ts';
 
@@ -64,14 +64,13 @@ export function sayMcpRefusal(
   const isAnswer = isDenial(fault) && !(fault instanceof RpcFault) && to.message?.kind === 'request';
   const status = isAnswer ? 200 : fault.status;
   const body = encoder.encode(text);
-  const retryAfterS = status === 503 ? 1 : fault.retryAfterS;
   trail.status = status;
   reply.head(status, {
     ...gateHeaders(trail),
     'content-type': 'application/json',
     'content-length': String(body.length),
     ...(status === 405 && { allow: to.era === 'modern' ? 'POST' : 'POST, GET, DELETE' }),
-    ...(retryAfterS !== undefined && { 'retry-after': String(retryAfterS) }),
+    ...retryHeader(fault),
     ...(to.challenge !== undefined && { 'www-authenticate': to.challenge }),
   });
   reply.end(body);

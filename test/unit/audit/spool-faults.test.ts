@@ -3,7 +3,7 @@ import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { verifyChain } from '../../../gateway/audit/chain.ts';
-import { nodeDisk, type SpoolDisk, syncedDisk } from '../../../gateway/audit/disk.ts';
+import { nodeDisk, plainDisk, type SpoolDisk } from '../../../gateway/audit/disk.ts';
 import { openSpool } from '../../../gateway/audit/spool.ts';
 import type { SpoolLine } from '../../../gateway/ports/spool.ts';
 import { event } from './entries.ts';
@@ -70,7 +70,7 @@ async function scenario(folder: string, disk: SpoolDisk) {
   return { acked, refused, closed };
 }
 
-const DISKS = { 'written through': nodeDisk, 'synced after a write': syncedDisk };
+const DISKS = { 'written through': nodeDisk, 'synced after a write': plainDisk };
 
 describe.each(Object.entries(DISKS))('a disk that fails, %s', (_, real) => {
   for (const mode of ['before', 'after', 'short'] as const) {
@@ -107,7 +107,7 @@ describe.each(Object.entries(DISKS))('a disk that fails, %s', (_, real) => {
 describe('the real disk', () => {
   it('is written through where the system can, so that one write is all a line waits for', async () => {
     const isLinux = process.platform === 'linux';
-    expect([nodeDisk.writesThrough, syncedDisk.writesThrough]).toEqual([isLinux, false]);
+    expect([nodeDisk.writesThrough, plainDisk.writesThrough]).toEqual([isLinux, false]);
     const fd = await nodeDisk.open(join(await folderOfTest(), 'file'), true);
     const flags = isLinux ? /^flags:\s*(\d+)$/m.exec(readFileSync(`/proc/self/fdinfo/${fd}`, 'utf8'))?.[1] : '0';
     expect(Number.parseInt(flags ?? '', 8) & constants.O_DSYNC).toBe(isLinux ? constants.O_DSYNC : 0);
@@ -120,15 +120,15 @@ describe('a disk that fails', () => {
     const done: string[] = [];
     const release: (() => void)[] = [];
     const disk: SpoolDisk = {
-      ...syncedDisk,
+      ...plainDisk,
       async write(...args) {
         done.push('write');
-        return syncedDisk.write(...args);
+        return plainDisk.write(...args);
       },
       async sync(fd) {
         done.push('sync');
         await new Promise<void>((resolve) => release.push(resolve));
-        await syncedDisk.sync(fd);
+        await plainDisk.sync(fd);
       },
     };
     const spool = await openSpool(await folderOfTest(), { disk });
@@ -178,7 +178,7 @@ describe('a disk that fails', () => {
   it('never makes a vanished segment anew', async () => {
     const folder = await folderOfTest();
     let broken = false;
-    const disk: SpoolDisk = { ...syncedDisk, sync: (fd) => (broken ? Promise.reject(eio()) : syncedDisk.sync(fd)) };
+    const disk: SpoolDisk = { ...plainDisk, sync: (fd) => (broken ? Promise.reject(eio()) : plainDisk.sync(fd)) };
     const spool = await openSpool(folder, { disk, probeMs: 0 });
     await spool.append(event('a'));
     broken = true;

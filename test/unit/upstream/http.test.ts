@@ -4,9 +4,9 @@ import { type AddressInfo, createServer as createSocketServer, type Server, type
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createGzip } from 'node:zlib';
 import { afterEach, describe, expect, it } from 'vitest';
-import { Fault } from '../../../gateway/domain/fault.ts';
 import type { Upstream, UpstreamReply, UpstreamRequest } from '../../../gateway/ports/upstream.ts';
 import { openUpstream, type UpstreamOptions } from '../../../gateway/upstream/http.ts';
+import { faultOf } from '../../support/fault-of.ts';
 
 const cleanups: (() => Promise<void> | void)[] = [];
 afterEach(async () => {
@@ -63,15 +63,6 @@ async function read(reply: UpstreamReply): Promise<string> {
   const chunks: Uint8Array[] = [];
   for await (const chunk of reply.body) chunks.push(chunk);
   return Buffer.concat(chunks).toString('utf8');
-}
-
-async function faultOf(work: Promise<unknown>): Promise<Fault> {
-  const error = await work.then(
-    () => undefined,
-    (thrown: unknown) => thrown,
-  );
-  expect(error).toBeInstanceOf(Fault);
-  return error as Fault;
 }
 
 const bodyOf = async (incoming: IncomingMessage): Promise<string> => {
