@@ -40,10 +40,21 @@ const isAlphanumeric = (code: number): boolean => isWord(code) && code !== 95 &&
 const isHexDigit = (code: number): boolean =>
   isAlphanumeric(code) && Number.isInteger(Number.parseInt(String.fromCharCode(code), 16));
 
-/** True where a word may begin: behind no letter, digit, `_` or `-`, or behind an escape such as `\n`, `%20`. */
+const BASE64_RUN = 64;
+
+/** True where the characters before `at` are base64 and not a path: 64 of its alphabet, of every sort as many as chance gives. */
+function isInBase64(text: string, at: number): boolean {
+  const run = text.slice(Math.max(0, at - BASE64_RUN), at);
+  if (run.length < BASE64_RUN || !/^[A-Za-z0-9+/]+$/.test(run)) return false;
+  const [lower, upper, digits] = [/[a-z]/g, /[A-Z]/g, /[0-9]/g].map((sort) => run.match(sort)?.length ?? 0);
+  return Number(lower) >= 12 && Number(upper) >= 12 && Number(digits) >= 4;
+}
+
+/** True where a word may begin: behind no letter, digit, `_` or `-`, or behind an escape such as `\n`, `%20`; in base64 none does. */
 function beginsWord(text: string, at: number): boolean {
   if (at === 0) return true;
   const before = text.charCodeAt(at - 1);
+  if (before === 43 || before === 47) return !isInBase64(text, at - 1);
   if (!isWord(before)) return true;
   if (text.charCodeAt(at - 2) === 92) return 'nrtbf'.includes(text.charAt(at - 1));
   return text.charCodeAt(at - 3) === 37 && isHexDigit(before) && isHexDigit(text.charCodeAt(at - 2));

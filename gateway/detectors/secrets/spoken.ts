@@ -2,9 +2,9 @@ import { isPlaceholder } from './placeholder.ts';
 import type { SecretRule } from './rule.ts';
 
 const VALUE = `["'\`«„“]?([\\w\\-.~+/=%:@!#$^*?&]{6,120})`;
-/** `the password is: x`, `mot de passe est x`, `Passwort: x`; the last group is the value. */
+/** `the password is: x`, `mot de passe est x`, `Passwort: x`; the last group is the value. Something stands between: base64 has `senha` in it. */
 const SAID = new RegExp(
-  `[a-zñ]{0,3}(?:[ \\t]{1,4}(?:is|ist|est|es|er|lautet|now|again)){0,2}[ \\t]{0,4}[:=]?[ \\t]{0,4}${VALUE}`,
+  `[a-zñ]{0,3}(?:[ \\t]{1,4}(?:is|ist|est|es|é|er|lautet|now|again)){0,2}(?:[ \\t]{0,4}[:=][ \\t]{0,4}|[ \\t]{1,4})${VALUE}`,
   'iy',
 );
 const SSHPASS = new RegExp(`(?:[ \\t]{1,4}-[a-z])?[ \\t]{0,4}-p[ \\t]{0,4}${VALUE}`, 'iy');

@@ -130,6 +130,18 @@ describe('secrets: what is none', () => {
     expect(secrets.scan(text)).toEqual([]);
   });
 
+  it.each(['+', '/'])('what looks like a token behind a `%s` of base64', (mark) => {
+    const bytes = createHash('sha512').update('an image').digest('base64').slice(0, 80);
+    const token = 'cioW8ujceF7wwSLEtFrdIgp6VjMVzFDMVd1';
+    expect(secrets.scan(`${bytes}${mark}${token}`)).toEqual([]);
+    expect(secrets.scan(`https://example.org/Users/JohnDoe2/Projects/MyApp3/src/${token}`)).toHaveLength(1);
+  });
+
+  it('a word for a password in the middle of base64', () => {
+    expect(secrets.scan('QYqQPyoi7YR24yYXe0AIHh4xzsEnhAW8ujceF7wwSLEtFrdIgp6')).toEqual([]);
+    expect(secrets.scan('a senha é: W8ujceF7+wwS')).toHaveLength(1);
+  });
+
   it('megabytes of base64, as images carry them, and of hex', () => {
     for (let i = 0; i < 3; i += 1) {
       const bytes = randomBytes(750_000);
