@@ -9,6 +9,7 @@ export default defineConfig({
   test: {
     include: SUITES.map((suite) => `test/${suite}/**/*.test.ts`),
     environment: 'node',
+    globalSetup: ['test/support/own-temp.ts'],
     setupFiles: ['test/support/property-seed.ts'],
     pool: 'forks',
     maxWorkers: 2,

@@ -6,6 +6,7 @@ const report = process.env['TEST_REPORT'];
 export default defineConfig({
   test: {
     include: ['test/privileged/**/*.test.ts'],
+    globalSetup: ['test/support/own-temp.ts'],
     testTimeout: 60_000,
     hookTimeout: 40_000,
     fileParallelism: false,

@@ -7,7 +7,7 @@ const report = process.env['TEST_REPORT'];
 export default defineConfig({
   test: {
     include: ['test/recorded/**/*.test.ts'],
-    globalSetup: ['test/recorded/require-recordings.ts'],
+    globalSetup: ['test/recorded/require-recordings.ts', 'test/support/own-temp.ts'],
     environment: 'node',
     setupFiles: ['test/support/property-seed.ts'],
     env: { RECORDED: resolve(process.env['RECORDED'] ?? '../shared/data') },
