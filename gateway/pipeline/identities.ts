@@ -15,9 +15,9 @@ function whoText(principal: Principal): string {
   const known = principals.get(principal);
   if (known !== undefined) return known;
   const text = canonical({
-    tenant: principal.tenant.id,
-    human: principal.human?.id ?? null,
     agent: principal.agent.id,
+    human: principal.human?.id ?? null,
+    tenant: principal.tenant.id,
   });
   principals.set(principal, text);
   return text;
@@ -32,7 +32,7 @@ export function actionIdentity(
   principal: Principal,
   target: Json,
 ): Digest {
-  const modelText = model ? `"model":${canonical({ provider: model.provider, name: model.name })},` : '';
+  const modelText = model ? `"model":${canonical({ name: model.name, provider: model.provider })},` : '';
   const toolText = tool ? `,"tool":${canonical({ name: tool.name, server: tool.server ?? null })}` : '';
   // INVARIANT: members in the order of RFC 8785, which sorts by name.
   return digestOf(
