@@ -27,7 +27,8 @@ function next<K extends Told['kind']>(child: ChildProcess, kind: K): Promise<Ext
 
 /** Starts one of the bench's processes; `profile`: a folder that gets its CPU profile. */
 export async function start(file: string, args: readonly string[], profile?: string): Promise<Server> {
-  const execArgv = ['--disable-warning=ExperimentalWarning'];
+  // as `npm run tollgate` starts the gate (ADR 43); all that are compared have it
+  const execArgv = ['--use-largepages=silent', '--disable-warning=ExperimentalWarning'];
   if (profile !== undefined) execArgv.push('--cpu-prof', `--cpu-prof-dir=${profile}`);
   const child = fork(join(import.meta.dirname, file), args, {
     execArgv,
