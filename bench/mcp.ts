@@ -4,9 +4,11 @@ import { closeSync, fdatasyncSync, mkdtempSync, openSync, rmSync, writeSync } fr
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { install } from './install.ts';
 import { paced } from './paced.ts';
 import { type Server, start } from './processes.ts';
 import { quantile } from './quantile.ts';
+import { saturate } from './saturate.ts';
 import type { BenchCall } from './traffic.ts';
 
 const { values: options } = parseArgs({
@@ -46,7 +48,8 @@ interface Times {
 
 /** Each round asks every target in turn; a figure is the median over the rounds. */
 async function measure(targets: readonly Target[]): Promise<readonly (Target & Times)[]> {
-  for (const { url } of targets) await paced({ url, calls: CALLS, rate: rate * 4, seconds: 5 });
+  install('autocannon');
+  for (const { url } of targets) await saturate(url, CALLS.slice(0, 256), 8, 5);
   const times = targets.map((): Times[] => []);
   for (let round = 0; round < rounds; round += 1)
     for (const [i, { url }] of targets.entries()) times[i]?.push(await paced({ url, calls: CALLS, rate, seconds }));

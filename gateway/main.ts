@@ -17,6 +17,7 @@ import type { Log } from './ports/log.ts';
 import { openDataDoor } from './server/data-door.ts';
 import { listen } from './server/listen.ts';
 import { type McpDoor, openMcpDoor } from './server/mcp-door.ts';
+import { Seats, seatsByOpenFiles } from './server/seats.ts';
 import { openUpgradeDoor, type UpgradeDoor } from './server/upgrade-door.ts';
 import { createLog } from './telemetry/log.ts';
 import { socketEnd } from './upstream/socket-end.ts';
@@ -114,8 +115,10 @@ export async function startGateway(config: LoadedConfig, options: StartOptions =
   const sources = sound(readSources(config, unpoliced));
   const house = await compose(config, sources, log, unpoliced && config.policies === undefined);
   const mcp = mcpDoorOf(house, config, log);
+  const seats = new Seats(config.limits.calls ?? seatsByOpenFiles());
   const door = openDataDoor({
     maxRequestBytes: () => house.gate().limits.requestBytes,
+    seats,
     exchange: (call, reply) =>
       mcp?.serves(call.arrival.url) ? mcp.exchange(call, reply) : exchange(house.gate(), house.noses, call, reply),
     turnAway: (call, reply, fault) =>
@@ -124,7 +127,7 @@ export async function startGateway(config: LoadedConfig, options: StartOptions =
         : turnAway(house.gate(), call.arrival, reply, fault),
     onDrain: () => mcp?.closeListening(),
     onError: (error) => log.error({ error }, 'a call failed outside the corridor; its connection was cut'),
-    upgrades: upgradeDoorOf(house, log),
+    upgrades: upgradeDoorOf(house, seats, log),
   });
   const office = openOfficeDoor({
     calls: house.gate().calls,
@@ -157,9 +160,10 @@ export async function startGateway(config: LoadedConfig, options: StartOptions =
 }
 
 /** The data door's part for WebSockets. */
-function upgradeDoorOf({ gate, noses }: Awaited<ReturnType<typeof compose>>, log: Log): UpgradeDoor {
+function upgradeDoorOf({ gate, noses }: Awaited<ReturnType<typeof compose>>, seats: Seats, log: Log): UpgradeDoor {
   const sockets = openUpstreamSockets();
   return openUpgradeDoor({
+    seats,
     carry: (upgrade) => carrySocket({ gate, noses, sockets }, upgrade),
     turnAway: (arrival, reply, fault) => turnAway(gate(), arrival, reply, fault),
     endOf: socketEnd,

@@ -137,8 +137,6 @@ export const mcpSchema = z.strictObject({
   sse_legacy: z.boolean().default(false),
   /** 32 bytes in base64 that handles are sealed with, newest first; absent: made once and kept in the state folder */
   seal_keys: z.array(z.string().min(1)).default([]),
-  /** how long an escalated call is held while someone decides */
-  hold_s: z.number().min(0).default(30),
   limits: z
     .strictObject({
       request_mb: z.number().positive().max(64).default(4),

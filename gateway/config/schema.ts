@@ -162,6 +162,8 @@ const limits = z
     headers_timeout_s: z.number().positive().default(600),
     idle_timeout_s: z.number().positive().default(600),
     shutdown_s: z.number().min(0).default(30),
+    /** most calls and WebSockets at a time; absent: as many as there are files for */
+    calls: z.int().min(1).optional(),
   })
   .prefault({});
 

@@ -20,6 +20,7 @@ export const FAULTS = {
   TG_RECORD_UNAVAILABLE: { status: 503, blame: 'gate' },
   TG_PINS_UNAVAILABLE: { status: 503, blame: 'gate' },
   TG_DRAINING: { status: 503, blame: 'gate' },
+  TG_OVERLOADED: { status: 503, blame: 'gate' },
   TG_UPSTREAM_UNREACHABLE: { status: 502, blame: 'upstream' },
   TG_UPSTREAM_TIMEOUT: { status: 504, blame: 'upstream' },
   TG_UPSTREAM_BROKE: { status: 502, blame: 'upstream' },

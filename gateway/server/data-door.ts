@@ -5,6 +5,7 @@ import { Fault } from '../domain/fault.ts';
 import type { Reply } from '../pipeline/reply.ts';
 import type { Headers } from '../ports/dialect.ts';
 import { readBody } from './read-body.ts';
+import { overloaded, type Seats } from './seats.ts';
 import { type SocketReply, socketReply } from './socket-reply.ts';
 import type { UpgradeDoor } from './upgrade-door.ts';
 
@@ -16,6 +17,7 @@ export interface DoorCall {
 
 export interface DoorOptions {
   readonly maxRequestBytes: () => number;
+  readonly seats: Seats;
   readonly exchange: (call: DoorCall, reply: Reply) => Promise<void>;
   /** says a refusal of the door itself, and records it */
   readonly turnAway: (call: DoorCall, reply: Reply, fault: Fault) => Promise<void>;
@@ -44,13 +46,18 @@ export function openDataDoor(options: DoorOptions): DataDoor {
       if (probe(request, response)) return;
       answering.set(request.socket, response);
       const reply = socketReply(request, response);
-      const call = serve(options, draining, request, reply).catch((error: unknown) => {
+      const leave = options.seats.take();
+      const refusal = draining ? drainingFault() : leave === undefined ? overloaded() : undefined;
+      const call = serve(options, refusal, request, reply).catch((error: unknown) => {
         reply.cut();
         options.onError(error);
       });
       inFlight.set(
         reply,
-        call.finally(() => inFlight.delete(reply)),
+        call.finally(() => {
+          inFlight.delete(reply);
+          leave?.();
+        }),
       );
     },
   );
@@ -91,7 +98,14 @@ function probe(request: IncomingMessage, response: ServerResponse): boolean {
   return true;
 }
 
-async function serve(options: DoorOptions, draining: boolean, request: IncomingMessage, reply: Reply): Promise<void> {
+const drainingFault = (): Fault => new Fault('TG_DRAINING', 'this gate is shutting down; try again');
+
+async function serve(
+  options: DoorOptions,
+  refusal: Fault | undefined,
+  request: IncomingMessage,
+  reply: Reply,
+): Promise<void> {
   const arrival = {
     method: request.method ?? 'GET',
     url: request.url ?? '/',
@@ -99,12 +113,7 @@ async function serve(options: DoorOptions, draining: boolean, request: IncomingM
     ip: request.socket.remoteAddress ?? '',
   };
   const empty = new Uint8Array(0);
-  if (draining)
-    return options.turnAway(
-      { arrival, body: empty },
-      reply,
-      new Fault('TG_DRAINING', 'this gate is shutting down; try again'),
-    );
+  if (refusal) return options.turnAway({ arrival, body: empty }, reply, refusal);
   let body: Uint8Array;
   try {
     body = await readBody(request, options.maxRequestBytes());

@@ -7,9 +7,12 @@ import type { Reply } from '../pipeline/reply.ts';
 import type { Upgrade } from '../pipeline/socket-exchange.ts';
 import type { Headers } from '../ports/dialect.ts';
 import type { SocketEnd } from '../ports/socket.ts';
+import { overloaded, type Seats } from './seats.ts';
 import { type UpgradeReply, upgradeReply } from './upgrade-reply.ts';
 
 export interface UpgradeOptions {
+  /** shared with the data door: a WebSocket takes a seat as long as it is open */
+  readonly seats: Seats;
   /** carries a WebSocket; resolves when it has ended. Never rejects. */
   readonly carry: (upgrade: Upgrade) => Promise<void>;
   /** says a refusal of the door itself, and records it */
@@ -33,13 +36,20 @@ export function openUpgradeDoor(options: UpgradeOptions): UpgradeDoor {
   return {
     handle(request, socket, head) {
       const reply = upgradeReply(socket);
-      const serving = serve(options, { request, socket, head, reply, draining, closing }).catch((error: unknown) => {
-        reply.cut();
-        options.onError(error);
-      });
+      const leave = options.seats.take();
+      const full = leave === undefined;
+      const serving = serve(options, { request, socket, head, reply, draining, closing, full }).catch(
+        (error: unknown) => {
+          reply.cut();
+          options.onError(error);
+        },
+      );
       open.set(
         reply,
-        serving.finally(() => open.delete(reply)),
+        serving.finally(() => {
+          open.delete(reply);
+          leave?.();
+        }),
       );
     },
     async drain(ms) {
@@ -64,10 +74,12 @@ interface Serving {
   readonly reply: UpgradeReply;
   readonly draining: AbortController;
   readonly closing: AbortController;
+  /** all seats are taken */
+  readonly full: boolean;
 }
 
 async function serve(options: UpgradeOptions, serving: Serving): Promise<void> {
-  const { request, reply, draining, closing } = serving;
+  const { request, reply, draining, closing, full } = serving;
   const arrival = {
     method: request.method ?? 'GET',
     url: request.url ?? '/',
@@ -76,7 +88,9 @@ async function serve(options: UpgradeOptions, serving: Serving): Promise<void> {
   };
   const fault = draining.signal.aborted
     ? new Fault('TG_DRAINING', 'this gate is shutting down; try again')
-    : handshakeFault(request);
+    : full
+      ? overloaded()
+      : handshakeFault(request);
   if (fault) return options.turnAway(arrival, reply, fault);
   await options.carry({
     arrival,

@@ -127,6 +127,7 @@ describe('codes and words', () => {
         "503 TG_RECORD_UNAVAILABLE",
         "503 TG_PINS_UNAVAILABLE",
         "503 TG_DRAINING",
+        "503 TG_OVERLOADED",
         "502 TG_UPSTREAM_UNREACHABLE",
         "504 TG_UPSTREAM_TIMEOUT",
         "502 TG_UPSTREAM_BROKE",
