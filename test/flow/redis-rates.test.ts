@@ -90,6 +90,8 @@ describe('a call with budgets and rates', () => {
       { scope: 'tenant', window: 'hour', limit_requests: 1 },
     ]);
     expect((await ask(rated)).status).toBe(200);
+    // its settlement is asked after its answer
+    await rated.sealed(1);
     const refusals = await questions(async () => {
       const reply = await ask(rated);
       expect(reply.status).toBe(429);
