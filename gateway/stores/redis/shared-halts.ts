@@ -92,13 +92,22 @@ export class SharedHalts {
   /** Tells what was not told and reads the set. Never throws. */
   refresh(): Promise<void> {
     if (this.#closed) return Promise.resolve();
-    this.#reading ??= this.#tell()
-      .then(() => this.#read())
-      .catch((error: unknown) => this.#warn(error))
-      .finally(() => {
-        this.#reading = undefined;
-      });
+    this.#reading ??= this.#tellAndRead();
     return this.#reading;
+  }
+
+  /** What is halted while the set is read is told right after, not a second later: an operator may have lifted it by then. */
+  async #tellAndRead(): Promise<void> {
+    try {
+      do {
+        await this.#tell();
+        await this.#read();
+      } while (this.#untold.size > 0 && !this.#closed);
+    } catch (error) {
+      this.#warn(error);
+    } finally {
+      this.#reading = undefined;
+    }
   }
 
   close(): void {
