@@ -45,10 +45,13 @@ interface Reporter {
   getReport(): Report;
 }
 
-/** Undefined where the system sets no limit, or has none (Windows). */
+let report: Report | undefined;
+
+/** Undefined where the system sets no limit, or has none (Windows). A report takes some 25 ms, so there is one for each process. */
 function openFiles(): number | undefined {
   const reporter = process.report as Reporter;
   reporter.excludeNetwork = true;
-  const soft = Number(reporter.getReport().userLimits?.['open_files']?.soft);
+  report ??= reporter.getReport();
+  const soft = Number(report.userLimits?.['open_files']?.soft);
   return Number.isFinite(soft) ? soft : undefined;
 }

@@ -42,19 +42,22 @@ const isHexDigit = (code: number): boolean =>
 
 const BASE64_RUN = 64;
 
-/** True where the characters before `at` are base64 and not a path: 64 of its alphabet, of every sort as many as chance gives. */
-function isInBase64(text: string, at: number): boolean {
-  const run = text.slice(Math.max(0, at - BASE64_RUN), at);
-  if (run.length < BASE64_RUN || !/^[A-Za-z0-9+/]+$/.test(run)) return false;
+/**
+ * True where [start, end) goes on with base64 that stands before it: all of one alphabet, and 64 characters before the `+` or `/` that
+ * look like no path, with as many of every sort as chance gives.
+ */
+function isInBase64(text: string, start: number, end: number): boolean {
+  if (!'+/'.includes(text.charAt(start - 1) || ' ')) return false;
+  const run = text.slice(Math.max(0, start - 1 - BASE64_RUN), start - 1);
+  if (run.length < BASE64_RUN || !/^[A-Za-z0-9+/]+$/.test(run + text.slice(start, end))) return false;
   const [lower, upper, digits] = [/[a-z]/g, /[A-Z]/g, /[0-9]/g].map((sort) => run.match(sort)?.length ?? 0);
   return Number(lower) >= 12 && Number(upper) >= 12 && Number(digits) >= 4;
 }
 
-/** True where a word may begin: behind no letter, digit, `_` or `-`, or behind an escape such as `\n`, `%20`; in base64 none does. */
+/** True where a word may begin: behind no letter, digit, `_` or `-`, or behind an escape such as `\n`, `%20`. */
 function beginsWord(text: string, at: number): boolean {
   if (at === 0) return true;
   const before = text.charCodeAt(at - 1);
-  if (before === 43 || before === 47) return !isInBase64(text, at - 1);
   if (!isWord(before)) return true;
   if (text.charCodeAt(at - 2) === 92) return 'nrtbf'.includes(text.charAt(at - 1));
   return text.charCodeAt(at - 3) === 37 && isHexDigit(before) && isHexDigit(text.charCodeAt(at - 2));
@@ -80,7 +83,7 @@ export function tokenRule(shape: TokenShape): SecretRule {
       if (match === null) return undefined;
       const end = begin + match[0].length;
       const secret = match.length > 1 ? (match.at(-1) ?? '') : match[0];
-      if (isAlphanumeric(text.charCodeAt(end)) || variety(secret) < 5) return undefined;
+      if (isAlphanumeric(text.charCodeAt(end)) || variety(secret) < 5 || isInBase64(text, begin, end)) return undefined;
       const sure = check === undefined ? confidence : check(secret);
       return sure === undefined ? undefined : { start: end - secret.length, end, confidence: sure };
     },

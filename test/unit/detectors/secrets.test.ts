@@ -132,9 +132,13 @@ describe('secrets: what is none', () => {
 
   it.each(['+', '/'])('what looks like a token behind a `%s` of base64', (mark) => {
     const bytes = createHash('sha512').update('an image').digest('base64').slice(0, 80);
-    const token = 'cioW8ujceF7wwSLEtFrdIgp6VjMVzFDMVd1';
-    expect(secrets.scan(`${bytes}${mark}${token}`)).toEqual([]);
-    expect(secrets.scan(`https://example.org/Users/JohnDoe2/Projects/MyApp3/src/${token}`)).toHaveLength(1);
+    const secretOf = (wanted: string): string => SECRET_SAMPLES.find(({ kind }) => kind === wanted)?.secret ?? '';
+    expect(kindsIn(`${bytes}${mark}${secretOf('aws_access_key')}`)).toEqual([]);
+    expect(kindsIn(`https://example.org/Users/JohnDoe2/Projects/MyApp3/src/${secretOf('aws_access_key')}`)).toEqual([
+      'secret.aws_access_key',
+    ]);
+    // what is not of its alphabet is no part of it, whatever stands before
+    expect(kindsIn(`${bytes}${mark}${secretOf('github_token')}`)).toEqual(['secret.github_token']);
   });
 
   it('a word for a password in the middle of base64', () => {
