@@ -10,7 +10,7 @@ export default defineConfig({
     include: SUITES.map((suite) => `test/${suite}/**/*.test.ts`),
     environment: 'node',
     globalSetup: ['test/support/own-temp.ts'],
-    setupFiles: ['test/support/property-seed.ts'],
+    setupFiles: ['test/support/property-seed.ts', 'test/support/mark-equality.ts'],
     pool: 'forks',
     maxWorkers: 2,
     testTimeout: 40_000,

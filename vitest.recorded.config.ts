@@ -9,7 +9,7 @@ export default defineConfig({
     include: ['test/recorded/**/*.test.ts'],
     globalSetup: ['test/recorded/require-recordings.ts', 'test/support/own-temp.ts'],
     environment: 'node',
-    setupFiles: ['test/support/property-seed.ts'],
+    setupFiles: ['test/support/property-seed.ts', 'test/support/mark-equality.ts'],
     env: { RECORDED: resolve(process.env['RECORDED'] ?? '../shared/data') },
     pool: 'forks',
     maxWorkers: 2,

@@ -13,31 +13,50 @@ export interface Carrier {
   close(): void;
 }
 
-export function openCarrier({ limits }: Gateway, reply: Reply): Carrier {
-  const controller = new AbortController();
-  let timer: NodeJS.Timeout | undefined;
-  let left = reply.gone.aborted;
-  let drained = 0;
-  const onGone = (): void => {
-    left = true;
-    if (limits.onAbort === 'cancel' || reply.gone.reason === CLOSING) controller.abort();
-    else timer = setTimeout(() => controller.abort(), Math.min(limits.drainMs, LONGEST_TIMER));
+class OpenCarrier implements Carrier {
+  readonly #limits: Gateway['limits'];
+  readonly #reply: Reply;
+  readonly #controller = new AbortController();
+  #timer: NodeJS.Timeout | undefined;
+  #left: boolean;
+  #drained = 0;
+
+  constructor({ limits }: Gateway, reply: Reply) {
+    this.#limits = limits;
+    this.#reply = reply;
+    this.#left = reply.gone.aborted;
+    if (this.#left) this.#onGone();
+    else reply.gone.addEventListener('abort', this.#onGone, { once: true });
+  }
+
+  readonly #onGone = (): void => {
+    const { onAbort, drainMs } = this.#limits;
+    this.#left = true;
+    if (onAbort === 'cancel' || this.#reply.gone.reason === CLOSING) this.abort();
+    else this.#timer = setTimeout(() => this.abort(), Math.min(drainMs, LONGEST_TIMER));
   };
-  if (left) onGone();
-  else reply.gone.addEventListener('abort', onGone, { once: true });
-  return {
-    signal: controller.signal,
-    get callerLeft() {
-      return left;
-    },
-    abort: () => controller.abort(),
-    drained(bytes) {
-      drained += bytes;
-      if (drained > limits.drainBytes) controller.abort();
-    },
-    close() {
-      reply.gone.removeEventListener('abort', onGone);
-      clearTimeout(timer);
-    },
-  };
+
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  get callerLeft(): boolean {
+    return this.#left;
+  }
+
+  abort(): void {
+    this.#controller.abort();
+  }
+
+  drained(bytes: number): void {
+    this.#drained += bytes;
+    if (this.#drained > this.#limits.drainBytes) this.abort();
+  }
+
+  close(): void {
+    this.#reply.gone.removeEventListener('abort', this.#onGone);
+    clearTimeout(this.#timer);
+  }
 }
+
+export const openCarrier = (gate: Gateway, reply: Reply): Carrier => new OpenCarrier(gate, reply);

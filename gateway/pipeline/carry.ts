@@ -70,27 +70,32 @@ export async function carry(carriage: Carriage): Promise<Outcome> {
 const HALT_GRACE_MS = 400;
 
 /** Ends the call when its run, agent or human is halted: the upstream is aborted, a caller that does not read is cut off. */
-function watchHalts({ gate, hearing, reply }: Carriage, carrier: Carrier): HaltWatch {
-  if (!hearing) return { what: undefined, close: () => {} };
-  const { space, principal } = hearing.bench;
-  let grace: NodeJS.Timeout | undefined;
-  const watch = gate.halting.watch(
-    () => gate.runs.halted(space, principal.run.id, principal.agent.id, principal.human?.id),
-    () => {
-      carrier.abort();
-      grace = setTimeout(() => reply.cut(), HALT_GRACE_MS);
-    },
-  );
-  return {
-    get what() {
-      return watch.what;
-    },
-    close() {
-      clearTimeout(grace);
-      watch.close();
-    },
-  };
+class CallHalts implements HaltWatch {
+  readonly #watch: HaltWatch;
+  #grace: NodeJS.Timeout | undefined;
+
+  constructor({ gate, reply }: Carriage, { bench: { space, principal } }: Hearing, carrier: Carrier) {
+    this.#watch = gate.halting.watch(
+      () => gate.runs.halted(space, principal.run.id, principal.agent.id, principal.human?.id),
+      () => {
+        carrier.abort();
+        this.#grace = setTimeout(() => reply.cut(), HALT_GRACE_MS);
+      },
+    );
+  }
+
+  get what(): HaltWatch['what'] {
+    return this.#watch.what;
+  }
+
+  close(): void {
+    clearTimeout(this.#grace);
+    this.#watch.close();
+  }
 }
+
+const watchHalts = (carriage: Carriage, carrier: Carrier): HaltWatch =>
+  carriage.hearing ? new CallHalts(carriage, carriage.hearing, carrier) : { what: undefined, close: () => {} };
 
 function sayHalted({ gate, trail, route, reply }: Carriage, { what = 'run' }: HaltWatch, outcome: Outcome): Outcome {
   const fault = new Fault('TG_POLICY_DENIED', haltText(what), undefined, { rule: `halt/${what}`, reason: 'halted' });

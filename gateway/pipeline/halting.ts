@@ -39,34 +39,31 @@ export class Halting {
 
   /** Watches until closed. `onHalt` is called at most once; a question that cannot be answered is asked again. */
   watch(halted: () => HaltedKind | undefined, onHalt: () => void): HaltWatch {
-    let what: HaltedKind | undefined;
-    const close = (): void => {
-      this.#asks.delete(ask);
-      if (this.#asks.size > 0) return;
-      this.#stop?.();
-      this.#stop = undefined;
+    const watch: { what: HaltedKind | undefined; close: () => void } = {
+      what: undefined,
+      close: () => {
+        this.#asks.delete(ask);
+        if (this.#asks.size > 0) return;
+        this.#stop?.();
+        this.#stop = undefined;
+      },
     };
     const ask = (): void => {
       try {
-        what = halted();
+        watch.what = halted();
         this.#failing = false;
       } catch (error) {
         this.#fail(error);
         return;
       }
-      if (what === undefined) return;
-      close();
+      if (watch.what === undefined) return;
+      watch.close();
       onHalt();
     };
     this.#asks.add(ask);
     ask();
     if (this.#asks.size > 0) this.#stop ??= heartbeat(POLL_MS, () => this.notify());
-    return {
-      get what() {
-        return what;
-      },
-      close,
-    };
+    return watch;
   }
 
   /** One line until it is well again. */

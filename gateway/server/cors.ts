@@ -1,4 +1,5 @@
 import type { Reply } from '../pipeline/reply.ts';
+import { ReplyThrough } from './reply-through.ts';
 
 /** What a page has to be allowed to send, and what it has to be allowed to see, to speak MCP. */
 const SENT =
@@ -29,15 +30,17 @@ export function answerPreflight(reply: Reply, origin: string, asked: string | un
 }
 
 /** The way back to a page of this origin, which was found to be allowed. */
-export function readableBy(reply: Reply, origin: string): Reply {
-  return {
-    gone: reply.gone,
-    get started() {
-      return reply.started;
-    },
-    head: (status, headers) => reply.head(status, { ...headers, ...readable(origin) }),
-    write: (bytes) => reply.write(bytes),
-    end: (bytes) => reply.end(bytes),
-    cut: () => reply.cut(),
-  };
+class ReadableReply extends ReplyThrough {
+  readonly #headers: Readonly<Record<string, string>>;
+
+  constructor(reply: Reply, origin: string) {
+    super(reply);
+    this.#headers = readable(origin);
+  }
+
+  override head(status: number, headers: Readonly<Record<string, string | readonly string[]>>): void {
+    super.head(status, { ...headers, ...this.#headers });
+  }
 }
+
+export const readableBy = (reply: Reply, origin: string): Reply => new ReadableReply(reply, origin);

@@ -5,6 +5,7 @@ import type { McpRoom } from '../pipeline/mcp/room.ts';
 import { CLOSING, type Reply } from '../pipeline/reply.ts';
 import { answerPreflight, readableBy } from './cors.ts';
 import { McpSseDoor } from './mcp-sse-door.ts';
+import { ReplyThrough } from './reply-through.ts';
 
 const WELL_KNOWN = '/.well-known/oauth-protected-resource';
 
@@ -74,15 +75,5 @@ function pageOf(room: McpRoom, { arrival }: Call): string | undefined {
 }
 
 /** The way back to who only listens: for him the gate is gone as soon as it begins to close. */
-function listenerOf(reply: Reply, closing: AbortSignal): Reply {
-  return {
-    gone: AbortSignal.any([reply.gone, closing]),
-    get started() {
-      return reply.started;
-    },
-    head: (status, headers) => reply.head(status, headers),
-    write: (bytes) => reply.write(bytes),
-    end: (bytes) => reply.end(bytes),
-    cut: () => reply.cut(),
-  };
-}
+const listenerOf = (reply: Reply, closing: AbortSignal): Reply =>
+  new ReplyThrough(reply, AbortSignal.any([reply.gone, closing]));

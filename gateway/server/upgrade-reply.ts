@@ -11,50 +11,68 @@ export interface UpgradeReply extends Reply {
 }
 
 /** Answers an upgrade with plain HTTP; the connection ends with the answer. */
-export function upgradeReply(socket: Duplex): UpgradeReply {
-  const gone = new AbortController();
-  let started = false;
-  let taken = false;
-  const leave = (): void => {
-    if (!taken) gone.abort();
+class PlainReply implements UpgradeReply {
+  readonly #socket: Duplex;
+  readonly #gone = new AbortController();
+  #started = false;
+  #taken = false;
+
+  constructor(socket: Duplex) {
+    this.#socket = socket;
+    socket.once('close', this.#leave);
+    socket.on('error', this.#leave);
+  }
+
+  readonly #leave = (): void => {
+    if (!this.#taken) this.#gone.abort();
   };
-  socket.once('close', leave);
-  socket.on('error', leave);
-  return {
-    gone: gone.signal,
-    get started() {
-      return started;
-    },
-    head(status, headers) {
-      if (started || taken) return;
-      started = true;
-      const lines = Object.entries({ ...headers, connection: 'close' }).flatMap(([name, value]) =>
-        (typeof value === 'string' ? [value] : value).map((one) => `${name}: ${one}\r\n`),
-      );
-      const version = status === 426 ? 'sec-websocket-version: 13\r\n' : '';
-      socket.write(`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n${lines.join('')}${version}\r\n`);
-    },
-    write(bytes) {
-      if (socket.destroyed || socket.write(bytes)) return undefined;
-      return new Promise((resolve) => {
-        socket.once('drain', resolve);
-        gone.signal.addEventListener('abort', () => resolve(), { once: true });
-      });
-    },
-    end(bytes) {
-      if (socket.destroyed) return;
-      if (bytes) socket.end(bytes);
-      else socket.end();
-    },
-    cut: () => void socket.destroy(),
-    taken() {
-      taken = true;
-      socket.off('close', leave);
-    },
-    close() {
-      if (taken) return;
-      gone.abort(CLOSING);
-      socket.destroy();
-    },
-  };
+
+  get gone(): AbortSignal {
+    return this.#gone.signal;
+  }
+
+  get started(): boolean {
+    return this.#started;
+  }
+
+  head(status: number, headers: Readonly<Record<string, string | readonly string[]>>): void {
+    if (this.#started || this.#taken) return;
+    this.#started = true;
+    const lines = Object.entries({ ...headers, connection: 'close' }).flatMap(([name, value]) =>
+      (typeof value === 'string' ? [value] : value).map((one) => `${name}: ${one}\r\n`),
+    );
+    const version = status === 426 ? 'sec-websocket-version: 13\r\n' : '';
+    this.#socket.write(`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n${lines.join('')}${version}\r\n`);
+  }
+
+  write(bytes: Uint8Array): Promise<void> | undefined {
+    if (this.#socket.destroyed || this.#socket.write(bytes)) return undefined;
+    return new Promise((resolve) => {
+      this.#socket.once('drain', resolve);
+      this.gone.addEventListener('abort', () => resolve(), { once: true });
+    });
+  }
+
+  end(bytes?: Uint8Array): void {
+    if (this.#socket.destroyed) return;
+    if (bytes) this.#socket.end(bytes);
+    else this.#socket.end();
+  }
+
+  cut(): void {
+    this.#socket.destroy();
+  }
+
+  taken(): void {
+    this.#taken = true;
+    this.#socket.off('close', this.#leave);
+  }
+
+  close(): void {
+    if (this.#taken) return;
+    this.#gone.abort(CLOSING);
+    this.#socket.destroy();
+  }
 }
+
+export const upgradeReply = (socket: Duplex): UpgradeReply => new PlainReply(socket);

@@ -1,6 +1,6 @@
 import type { Link, LinkEvents } from '../mcp-session/link.ts';
 import { lineOf } from '../mcp-session/rpc-message.ts';
-import { startChild } from './child.ts';
+import { type Child, startChild } from './child.ts';
 import { serverLog } from './server-log.ts';
 import type { StdioSettings } from './settings.ts';
 
@@ -16,13 +16,33 @@ export async function openProcessLink(settings: StdioSettings, events: LinkEvent
       events.gone(how);
     },
   });
-  return {
-    get alive() {
-      return child.alive;
-    },
-    send: (text) => child.write(lineOf(text)),
-    pause: () => child.pause(),
-    resume: () => child.resume(),
-    end: () => child.end(),
-  };
+  return new ProcessLink(child);
+}
+
+class ProcessLink implements Link {
+  readonly #child: Child;
+
+  constructor(child: Child) {
+    this.#child = child;
+  }
+
+  get alive(): boolean {
+    return this.#child.alive;
+  }
+
+  send(text: string): ReturnType<Link['send']> {
+    return this.#child.write(lineOf(text));
+  }
+
+  pause(): void {
+    this.#child.pause();
+  }
+
+  resume(): void {
+    this.#child.resume();
+  }
+
+  end(): ReturnType<Link['end']> {
+    return this.#child.end();
+  }
 }
