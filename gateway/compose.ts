@@ -24,6 +24,7 @@ import { Noses } from './pipeline/detect.ts';
 import type { Gateway } from './pipeline/gateway.ts';
 import { Halting } from './pipeline/halting.ts';
 import type { McpRoom } from './pipeline/mcp/room.ts';
+import { PassedResults } from './pipeline/passed-results.ts';
 import { Proposals } from './pipeline/proposals.ts';
 import type { Recovered } from './pipeline/recover.ts';
 import { RunTokens } from './pipeline/run-tokens.ts';
@@ -154,6 +155,7 @@ async function open(
     halting: new Halting(log),
     watch: new BudgetWatch(),
     proposals: new Proposals(),
+    passed: new PassedResults(),
     tokens: new RunTokens(),
     calls: store.calls,
     deferrals: store.deferrals,
@@ -199,7 +201,7 @@ function reloaded(config: LoadedConfig, gate: Gateway, next: Sources): Gateway {
   const swapped = { judge: judgeOf(next.policies, remotesOf(config)), cashier: cashierOf(next.prices) };
   const lost = configProblems(config, swapped.cashier);
   if (lost.length > 0) throw new Error(lost.map((p) => `${config.file}: ${p}`).join('\n'));
-  return Object.freeze({ ...gate, ...swapped });
+  return Object.freeze({ ...gate, ...swapped, passed: new PassedResults() });
 }
 
 /** The detectors that look at texts, those of others included. */

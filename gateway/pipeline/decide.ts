@@ -1,3 +1,4 @@
+import type { ModelRef } from '../domain/action.ts';
 import { Fault } from '../domain/fault.ts';
 import { isArray } from '../domain/json.ts';
 import { JsonFault, parseStrict, type Splice } from '../domain/json-text.ts';
@@ -11,6 +12,7 @@ import { ask } from './ask.ts';
 import { actionIdentity, bodyTarget, digestTarget } from './identities.ts';
 import { type Bench, denialText, type Judged, judge } from './judgement.ts';
 import { editsOfTexts, land, splicesAt } from './landing.ts';
+import type { Arriving } from './passed-results.ts';
 import type { Permit } from './permit.ts';
 import { arrivingActions, modelCallAction, modelOf, type PlacedAction } from './request-actions.ts';
 
@@ -51,15 +53,14 @@ const utf8 = new TextEncoder();
  */
 export function decide(bench: Bench, plea: Plea): Decision {
   const model = modelOf(plea.reading, plea.provider);
-  const arriving = arrivingActions(plea.reading, model, bench.principal, plea.first);
-  const heard = arriving.map((placed) => hear(bench, plea, placed));
+  const heard = arrivingIn(bench, plea, model).map((placed) => hear(bench, plea, placed));
   return decideModelCall(bench, plea, settleEdits(bench, plea, plea.reading, heard), heard);
 }
 
 /** As `decide`, where remote detectors may have to be asked before each step. */
 export async function decideAsking(bench: Bench, plea: Plea): Promise<Decision> {
   const model = modelOf(plea.reading, plea.provider);
-  const arriving = arrivingActions(plea.reading, model, bench.principal, plea.first);
+  const arriving = arrivingIn(bench, plea, model);
   await ask(
     bench,
     arriving.map(({ action }) => action),
@@ -70,8 +71,17 @@ export async function decideAsking(bench: Bench, plea: Plea): Promise<Decision> 
   return decideModelCall(bench, plea, reading, heard);
 }
 
+/** What the request brings that this run did not bring before, or that is judged each time. */
+function arrivingIn(bench: Bench, { reading, path, first }: Plea, model: ModelRef): readonly Arriving[] {
+  const { gate, noses, space, principal } = bench;
+  const arriving = arrivingActions(reading, model, principal, first);
+  const digestOf = (text: string): string | undefined => noses.digestOf(text, bench);
+  return gate.passed.fresh({ space, principal, model, path, digestOf }, arriving);
+}
+
 function decideModelCall(bench: Bench, plea: Plea, arrived: Reading, heard: readonly Heard[]): Decision {
   const { judged: call, carried: reading } = hearModelCall(bench, plea, arrived);
+  bench.gate.passed.passed(heard);
   const body = reading.preparation.length === 0 ? reading.doc.text : land(reading.doc.text, reading.preparation);
   return { permit: permitOf(plea, body), reading, decision: strictest([...heard.map((h) => h.judged), call]) };
 }
@@ -92,6 +102,8 @@ export function permitOpenRoute(raw: Uint8Array | undefined): Permit {
 export interface Heard {
   readonly judged: Judged;
   readonly base: PlacedAction['base'];
+  /** by which a result is remembered where it passes */
+  readonly key?: string | undefined;
 }
 
 /** Judges the model call as it would be sent and lands what its verdict changes; the receipt names what is carried in the end. */
@@ -111,11 +123,11 @@ function hearModelCall(bench: Bench, plea: Plea, reading: Reading): { judged: Ju
 }
 
 /** Judges one arriving action and records it, unless this run brought the same result before. */
-export function hear(bench: Bench, plea: Plea, { action, base }: PlacedAction): Heard {
+export function hear(bench: Bench, plea: Plea, { action, base, key }: Arriving): Heard {
   const judged = judge(bench, action);
   const old = action.point === 'post_tool_call' && !isFresh(bench, judged);
   if (!old || judged.verdict.decision === 'deny') plea.record(judged.record);
-  return { judged, base };
+  return { judged, base, key };
 }
 
 /** A result that this run brought before is judged again, the same way, but is not a new action. */

@@ -1,16 +1,38 @@
 import { hash } from 'node:crypto';
 import type { TextPart } from '../domain/action.ts';
 import type { Finding, PlacedFinding } from '../domain/finding.ts';
+import { Recent } from '../domain/recent.ts';
+import { TextMap } from '../domain/text-map.ts';
 import type { Classifier } from '../ports/classifier.ts';
 import type { Detector } from '../ports/detector.ts';
 import type { Log } from '../ports/log.ts';
 
+/** Shorter texts are read again: to hash one costs as much. */
 const REMEMBER_FROM = 512;
-/** What one call's texts smelled of, by detector and text; it lives as long as the call, as the texts do. */
-type Smelled = Map<string, Map<string, readonly Finding[]>>;
-/** Where a call keeps it: on itself, because a weak map with an entry per call keeps the collector busy. */
-const SMELLED = Symbol('smelled');
-const REMEMBERED_PARTS = 4096;
+const REMEMBERED_TEXTS = 32_768;
+const NOTHING: readonly Finding[] = [];
+
+/** What detectors found in a text, by their names. */
+type Found = Record<string, readonly Finding[] | undefined>;
+
+/** What one call knows of one of its texts. */
+interface KnownText {
+  /** of a long text: SHA-256 of its UTF-8, in base64 */
+  readonly digest: string | undefined;
+  /** of a long text this outlives the call */
+  readonly found: Found;
+  /** what remote detectors said of it in this call */
+  told?: Map<string, readonly Finding[]>;
+}
+
+/** Where a call keeps its texts: on itself, because a weak map with an entry per call keeps the collector busy. */
+const TEXTS = Symbol('texts');
+
+function textsOf(call: object): TextMap<KnownText> {
+  const own = call as { [TEXTS]?: TextMap<KnownText> };
+  own[TEXTS] ??= new TextMap();
+  return own[TEXTS];
+}
 
 /**
  * Runs detectors over texts and remembers what they found by the text's hash: history is re-sent with every turn and is not
@@ -20,7 +42,7 @@ export class Noses {
   readonly #detectors: ReadonlyMap<string, Detector>;
   readonly #classifiers: ReadonlyMap<string, Classifier>;
   readonly #log: Log;
-  readonly #memory = new Map<string, readonly Finding[]>();
+  readonly #memory = new Recent<Found>(REMEMBERED_TEXTS);
 
   constructor(
     detectors: ReadonlyMap<string, Detector>,
@@ -46,25 +68,35 @@ export class Noses {
   async ask(names: readonly string[], texts: readonly string[], call: object, signal: AbortSignal): Promise<void> {
     await Promise.all(
       this.remote(names).map(async (name) => {
-        const known = this.#smelled(name, call);
-        const open = [...new Set(texts)].filter((text) => !known.has(text));
+        const open = [...new Set(texts)].filter((text) => !this.#known(text, call).told?.has(name));
         if (open.length === 0) return;
         const answers = await (this.#classifiers.get(name) as Classifier).classify(open, signal);
         for (const [i, text] of open.entries()) {
           const found = answers[i];
-          if (found !== undefined) known.set(text, found);
+          if (found === undefined) continue;
+          const known = this.#known(text, call);
+          known.told ??= new Map();
+          known.told.set(name, found);
         }
       }),
     );
   }
 
-  #smelled(name: string, call: object): Map<string, readonly Finding[]> {
-    const own = call as { [SMELLED]?: Smelled };
-    own[SMELLED] ??= new Map();
-    const smelled = own[SMELLED];
-    const known = smelled.get(name) ?? new Map<string, readonly Finding[]>();
-    smelled.set(name, known);
-    return known;
+  /** SHA-256 of a long text, in base64, worked out once per call; undefined: the text is as short as that. */
+  digestOf(text: string, call: object): string | undefined {
+    return text.length < REMEMBER_FROM ? undefined : this.#known(text, call).digest;
+  }
+
+  #known(text: string, call: object): KnownText {
+    return textsOf(call).of(text, () => this.#recalled(text));
+  }
+
+  #recalled(text: string): KnownText {
+    if (text.length < REMEMBER_FROM) return { digest: undefined, found: {} };
+    const digest = hash('sha256', text, 'base64');
+    const found = this.#memory.get(digest) ?? {};
+    this.#memory.set(digest, found);
+    return { digest, found };
   }
 
   /**
@@ -74,29 +106,24 @@ export class Noses {
   gather(names: readonly string[], parts: readonly TextPart[], call: object): PlacedFinding[] {
     const placed: PlacedFinding[] = [];
     if (names.length === 0 || parts.length === 0) return placed;
+    const known = parts.map(({ text }) => this.#known(text, call));
     for (const name of names) {
       const detector = this.#detectors.get(name);
-      const known = this.#smelled(name, call);
-      for (const part of parts) {
-        if (!detector) this.#recall(name, part, known, placed);
-        else this.#smell(detector, part, known, placed);
+      for (const [i, part] of parts.entries()) {
+        const { found, told } = known[i] as KnownText;
+        if (detector) this.#smell(detector, part, found, placed);
+        else
+          placed.push(...(told?.get(name)?.map((finding) => placeIn(part, finding)) ?? unknown([`${name}.*`], part)));
       }
     }
     return placed;
   }
 
-  /** What was gathered beforehand; a text without an answer is `unknown`. */
-  #recall(name: string, part: TextPart, known: ReadonlyMap<string, readonly Finding[]>, placed: PlacedFinding[]): void {
-    const found = known.get(part.text);
-    if (!found) placed.push(...unknown([`${name}.*`], part));
-    else for (const finding of found) placed.push({ ...finding, at: part.at, status: 'found' });
-  }
-
-  #smell(detector: Detector, part: TextPart, known: Map<string, readonly Finding[]>, placed: PlacedFinding[]): void {
+  #smell(detector: Detector, part: TextPart, known: Found, placed: PlacedFinding[]): void {
     try {
-      const found = known.get(part.text) ?? this.#scan(detector, part.text);
-      known.set(part.text, found);
-      for (const finding of found) placed.push({ ...finding, at: part.at, status: 'found' });
+      const found = known[detector.name] ?? detector.scan(part.text);
+      known[detector.name] = found.length === 0 ? NOTHING : found;
+      for (const finding of found) placed.push(placeIn(part, finding));
     } catch (error) {
       this.#log.error(
         { detector: detector.name, error: error instanceof Error ? error.name : 'unknown' },
@@ -105,22 +132,9 @@ export class Noses {
       placed.push(...unknown(detector.kinds, part));
     }
   }
-
-  #scan(detector: Detector, text: string): readonly Finding[] {
-    if (text.length < REMEMBER_FROM) return detector.scan(text);
-    const key = `${detector.name}:${hash('sha256', text, 'base64')}`;
-    const known = this.#memory.get(key);
-    if (known) {
-      this.#memory.delete(key);
-      this.#memory.set(key, known);
-      return known;
-    }
-    const found = detector.scan(text);
-    this.#memory.set(key, found);
-    if (this.#memory.size > REMEMBERED_PARTS) this.#memory.delete(this.#memory.keys().next().value as string);
-    return found;
-  }
 }
+
+const placeIn = ({ at }: TextPart, finding: Finding): PlacedFinding => ({ ...finding, at, status: 'found' });
 
 function unknown(kinds: readonly string[], part: TextPart): PlacedFinding[] {
   return kinds.map((kind) => ({

@@ -15,6 +15,7 @@ import type { Upstream, UpstreamCredential } from '../ports/upstream.ts';
 import type { Cashier } from '../price/cashier.ts';
 import type { BudgetWatch } from './budget-watch.ts';
 import type { Halting } from './halting.ts';
+import type { PassedResults } from './passed-results.ts';
 import type { Proposals } from './proposals.ts';
 import type { RunTokens } from './run-tokens.ts';
 
@@ -73,6 +74,8 @@ export interface Gateway {
   readonly watch: BudgetWatch;
   readonly tokens: RunTokens;
   readonly proposals: Proposals;
+  /** by the rules of `judge` */
+  readonly passed: PassedResults;
   readonly calls: Calls;
   readonly deferrals: Deferrals;
   readonly spool: Spool;

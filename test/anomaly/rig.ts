@@ -13,6 +13,7 @@ import { Noses } from '../../gateway/pipeline/detect.ts';
 import { exchange } from '../../gateway/pipeline/exchange.ts';
 import type { Destination, Gateway, Limits } from '../../gateway/pipeline/gateway.ts';
 import { Halting } from '../../gateway/pipeline/halting.ts';
+import { PassedResults } from '../../gateway/pipeline/passed-results.ts';
 import { Proposals } from '../../gateway/pipeline/proposals.ts';
 import type { Reply } from '../../gateway/pipeline/reply.ts';
 import { RunTokens } from '../../gateway/pipeline/run-tokens.ts';
@@ -227,6 +228,7 @@ export async function rig(options: RigOptions): Promise<Rig> {
     runs: saboteur.wrap('runs', store.runs),
     halting: new Halting(log),
     proposals: new Proposals(),
+    passed: new PassedResults(),
     watch: new BudgetWatch(),
     tokens: new RunTokens(),
     calls: saboteur.wrap('calls', store.calls),
