@@ -21,7 +21,7 @@ export function readCall(
     );
   try {
     const doc = requireObject(parseStrict(envelope?.json ?? utf8.decode(body)));
-    if (holdsHalfCharacter(doc))
+    if (holdsHalfCharacter(doc.value))
       throw new Fault(
         'TG_BAD_REQUEST',
         'the request body cannot be accepted: a text holds half a character (a lone `\\ud…` escape); send whole ones',

@@ -15,7 +15,7 @@ export function clientMessage({ bytes, binary }: SocketMessage): JsonText {
     );
   try {
     const doc = requireObject(parseStrict(strict.decode(bytes)));
-    if (holdsHalfCharacter(doc))
+    if (holdsHalfCharacter(doc.value))
       throw new Fault(
         'TG_BAD_REQUEST',
         'the message cannot be accepted: a text holds half a character (a lone `\\ud…` escape); send whole ones',

@@ -21,13 +21,14 @@ rules:
 ${rules}`;
 
 /** Its answer about the same text changes as the run goes on. */
-const LATE = `
+const lateFrom = (step: number): string => `
   - id: late
     at: post_tool_call
-    when: run.steps >= 2 && result == "notes"
+    when: run.steps >= ${step} && result == "notes"
     verdict: deny
     reason: too_late
 `;
+const LATE = lateFrom(2);
 const MAIL = `
   - id: mail
     at: post_tool_call
@@ -88,6 +89,32 @@ describe('a tool result that its run brought before', () => {
     expect(await turn(['other'], 'second')).toBe(200);
     expect(await turn(['other', 'words'], 'second')).toBe(200);
     expect(await turn(['notes', 'words'], 'second')).toBe(403);
+  });
+
+  it('is known where nobody named the run: by the conversation', async () => {
+    let said = 0;
+    upstream = await startUpstream((_request, response) => {
+      said += 1;
+      const id = `call_aBcDeFgHiJ${said}x`;
+      const call = { id, type: 'function', function: { name: 'read', arguments: `{"page":${said}}` } };
+      json(response, 200, completion({ tool_calls: [call] }));
+    });
+    gate = await startTestGate({
+      policy: policyOf(lateFrom(3)),
+      upstreams: { openai: { base_url: upstream.url, dialects: ['openai-chat'] } },
+    });
+    const client = new OpenAI({ baseURL: `${gate.url}/openai/v1`, apiKey: 'sk-own', maxRetries: 0 });
+    const messages: Message[] = [{ role: 'user', content: 'go' }];
+    const next = async (result: string): Promise<void> => {
+      const { choices } = await client.chat.completions.create({ model: 'gpt-4o-mini', messages });
+      const message = choices[0]?.message as OpenAI.ChatCompletionMessage;
+      messages.push(message, { role: 'tool', tool_call_id: message.tool_calls?.[0]?.id ?? '', content: result });
+    };
+    await next('notes');
+    for (const result of ['a', 'b', 'c', 'notes']) await next(result);
+    await expect(next('d')).rejects.toMatchObject({ status: 403 });
+    const calls = await gate.sealed(6);
+    expect(new Set(calls.map(({ run }) => run)).size).toBe(1);
   });
 
   it('that passed in a request which was refused has not passed', async () => {
