@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { Pool } from 'undici';
 import { Conversation } from './conversation.ts';
+import { mustBeRecorded } from './must-be-recorded.ts';
 import { type Server, start } from './processes.ts';
 import { quantile } from './quantile.ts';
 
@@ -21,6 +22,7 @@ const AGENTS = 16;
 /** steps that every size is measured for, after as many that warm it up */
 const MEASURED = options.quick ? 4 : 16;
 const PATH = '/v1/chat/completions';
+const sent = { bare: 0, tollgate: 0 };
 
 interface Target {
   readonly name: 'bare' | 'tollgate';
@@ -45,7 +47,7 @@ const target = (name: Target['name'], prefix: string, server: Server): Target =>
 });
 
 /** One call of one agent; returns how many milliseconds its answer took. */
-async function ask({ pool, path }: Target, run: string, body: string): Promise<number> {
+async function ask({ name, pool, path }: Target, run: string, body: string): Promise<number> {
   const began = performance.now();
   const answer = await pool.request({
     path,
@@ -60,6 +62,7 @@ async function ask({ pool, path }: Target, run: string, body: string): Promise<n
   });
   const text = await answer.body.text();
   if (answer.statusCode !== 200) throw new Error(`${path} answered ${answer.statusCode}: ${text.slice(0, 300)}`);
+  sent[name] += 1;
   return performance.now() - began;
 }
 
@@ -90,35 +93,52 @@ async function measure(targets: readonly Target[], steps: number): Promise<Recor
   return figures as Record<Target['name'], Figures>;
 }
 
-async function main(): Promise<void> {
-  const folder = await mkdtemp(join(tmpdir(), 'tollgate-bench-'));
-  const upstream = await start('process-upstream.ts', []);
-  const bare = await start('process-bare.ts', [upstream.origin]);
-  const gate = await start('process-tollgate.ts', [upstream.origin, folder], options.profile);
-  const targets = [target('bare', '', bare), target('tollgate', '/openai', gate)];
+/** The table, and as its last line the ratios by the size of the bodies. */
+function report(sizes: readonly Record<Target['name'], Figures>[]): void {
   const rows: Record<string, Record<string, number>> = {};
   const ratios: Record<string, number> = {};
+  for (const { bare, tollgate } of sizes) {
+    const kb = Math.round(tollgate.kb);
+    const ratio = Number((tollgate.cpu / bare.cpu).toFixed(2));
+    ratios[kb] = ratio;
+    rows[`${kb} KB`] = {
+      'bare µs CPU/call': Math.round(bare.cpu),
+      'tollgate µs CPU/call': Math.round(tollgate.cpu),
+      ratio,
+      'bare p50 ms': Number(bare.p50.toFixed(2)),
+      'tollgate p50 ms': Number(tollgate.p50.toFixed(2)),
+    };
+  }
+  console.table(rows);
+  console.log(JSON.stringify({ cpu_ratio_vs_bare_by_kb: ratios }));
+}
+
+async function main(): Promise<void> {
+  const folder = await mkdtemp(join(tmpdir(), 'tollgate-bench-'));
+  const servers: Server[] = [];
+  const targets: Target[] = [];
+  const up = async (file: string, args: readonly string[], profile?: string): Promise<Server> => {
+    const server = await start(file, args, profile);
+    servers.unshift(server);
+    return server;
+  };
   try {
+    const upstream = await up('process-upstream.ts', []);
+    targets.push(target('bare', '', await up('process-bare.ts', [upstream.origin])));
+    const gate = await up('process-tollgate.ts', [upstream.origin, folder], options.profile);
+    targets.push(target('tollgate', '/openai', gate));
     await measure(targets, 2);
+    const sizes: Record<Target['name'], Figures>[] = [];
     for (const steps of options.steps.split(',').map(Number)) {
-      const { bare, tollgate } = await measure(targets, steps);
-      const ratio = Number((tollgate.cpu / bare.cpu).toFixed(2));
-      const kb = Math.round(tollgate.kb);
-      rows[`${kb} KB`] = {
-        'bare µs CPU/call': Math.round(bare.cpu),
-        'tollgate µs CPU/call': Math.round(tollgate.cpu),
-        ratio,
-        'bare p50 ms': Number(bare.p50.toFixed(2)),
-        'tollgate p50 ms': Number(tollgate.p50.toFixed(2)),
-      };
-      ratios[kb] = ratio;
+      sizes.push(await measure(targets, steps));
       process.stderr.write(`bench: ${steps} steps measured\n`);
     }
-    console.table(rows);
-    console.log(JSON.stringify({ cpu_ratio_vs_bare_by_kb: ratios }));
+    servers.shift();
+    mustBeRecorded(await gate.stop(), sent.tollgate);
+    report(sizes);
   } finally {
     await Promise.allSettled(targets.map(({ pool }) => pool.close()));
-    await Promise.allSettled([gate, bare, upstream].map((server) => server.stop()));
+    await Promise.allSettled(servers.map((server) => server.stop()));
     await rm(folder, { recursive: true, force: true });
   }
 }

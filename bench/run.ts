@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { install } from './install.ts';
+import { mustBeRecorded } from './must-be-recorded.ts';
 import { paced } from './paced.ts';
 import { type Server, start } from './processes.ts';
 import { quantile } from './quantile.ts';
@@ -142,15 +143,6 @@ function report(rounds: ReadonlyMap<Name, readonly Figures[]>): void {
       ttfb_added_ms: ms(against('direct', 'ttfb50', minus)),
     }),
   );
-}
-
-/** Every call that was measured was carried, ended well and stands in the record, twice: before and after. */
-function mustBeRecorded(note: string | undefined, calls: number): void {
-  const { lines, ...ended } = JSON.parse(note ?? '{}') as { lines: number; completed?: number };
-  const other = Object.keys(ended).filter((ending) => ending !== 'completed' && ending !== 'client_left');
-  if (other.length > 0 || (ended.completed ?? 0) < calls || lines < 2 * calls)
-    throw new Error(`the gate did not do all its work: ${calls} calls were answered, it says ${note}`);
-  console.error(`bench: ${calls} calls carried; ${lines} lines of record, chain verified`);
 }
 
 async function main(): Promise<void> {

@@ -130,7 +130,7 @@ export function hear(bench: Bench, plea: Plea, { action, base, key }: Arriving):
   return { judged, base, key };
 }
 
-/** A result that this run brought before is judged again, the same way, but is not a new action. */
+/** A result that this run brought before and that is judged again (`PassedResults`) is not a new action. */
 function isFresh({ gate, space, principal }: Bench, { action, record }: Judged): boolean {
   const run = principal.run.id;
   const fresh = gate.runs.firstSight(space, run, `${action.tool?.callId}:${record.input_identity}`);

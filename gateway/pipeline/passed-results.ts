@@ -64,7 +64,7 @@ export class PassedResults {
 }
 
 const scopeOf = ({ space, principal, model: { maxOutputTokens: _, ...model }, path }: Showing): string =>
-  JSON.stringify([space, principal, model, path]);
+  hash('sha256', JSON.stringify([space, principal, model, path]), 'base64');
 
 const isPlain = ({ verdict, record }: Ruling['judged']): boolean =>
   verdict.decision === 'allow' && verdict.labels.length === 0 && !verdict.halt && record.findings === undefined;
