@@ -18,13 +18,17 @@ const USAGE = { prompt_tokens: 100, completion_tokens: 50, total_tokens: 150 };
 const COST = 750_000n;
 
 let upstream: TestUpstream;
+/** calls the upstream has heard and does not answer, once it is told to fall silent */
+let unanswered: number | undefined;
 // the gates, which ask it, end before it
 afterEach(() => upstream.close());
 const suite = gatesForSuite();
 
 beforeEach(async () => {
+  unanswered = undefined;
   upstream = await startUpstream((_r, response) => {
-    setTimeout(() => json(response, 200, completion({ content: 'ok' }, USAGE, 'gpt-4o')), 5);
+    if (unanswered !== undefined) unanswered += 1;
+    else setTimeout(() => json(response, 200, completion({ content: 'ok' }, USAGE, 'gpt-4o')), 5);
   });
 });
 
@@ -62,7 +66,7 @@ async function spentInRedis(): Promise<bigint> {
   return spent;
 }
 
-const metric = async (gate: TestGate, name: string): Promise<number> => {
+const metric = async (gate: { readonly office: string }, name: string): Promise<number> => {
   const text = await (await fetch(`${gate.office}/metrics`)).text();
   const line = text.split('\n').find((one) => one.startsWith(name));
   return Number(line?.split(' ').at(-1) ?? 0);
@@ -211,6 +215,17 @@ describe('kill -9 of gates that lease', () => {
     const gate = await startChildGate(config);
     const working = Array.from({ length: 4 }, () => load(gate.url, 'r'));
     await until(() => upstream.received.length > 60, 'calls are carried', 20_000);
+    // what is open when it dies is open for certain, and granted out of leases
+    unanswered = 0;
+    await until(() => unanswered === working.length, 'every agent waits');
+    const leased = (): Promise<number> => metric(gate, 'tollgate_grants_total{from="lease"}');
+    const before = await leased();
+    await until(async () => {
+      const heard = upstream.received.length;
+      working.push(load(gate.url, 'r'));
+      await until(() => upstream.received.length > heard, 'one more waits');
+      return (await leased()) >= before + 3;
+    }, 'open calls are granted out of leases');
     await gate.end('SIGKILL');
     await Promise.all(working);
     await suite.redis.kill();
