@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config';
+import { PATIENCE_MS } from './test/support/patience.ts';
 
 const report = process.env['TEST_REPORT'];
 
@@ -14,6 +15,7 @@ export default defineConfig({
     pool: 'forks',
     maxWorkers: 2,
     testTimeout: 40_000,
+    expect: { poll: { timeout: PATIENCE_MS } },
     hookTimeout: 40_000,
     teardownTimeout: 5_000,
     restoreMocks: true,

@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config';
+import { PATIENCE_MS } from './test/support/patience.ts';
 
 const report = process.env['TEST_REPORT'];
 
@@ -8,6 +9,7 @@ export default defineConfig({
     include: ['test/privileged/**/*.test.ts'],
     globalSetup: ['test/support/own-temp.ts'],
     testTimeout: 60_000,
+    expect: { poll: { timeout: PATIENCE_MS } },
     hookTimeout: 40_000,
     fileParallelism: false,
     reporters: report === undefined ? ['default'] : ['default', ['json', { outputFile: report }]],

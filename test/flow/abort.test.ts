@@ -153,7 +153,7 @@ describe('stopping', () => {
     await Promise.all(raws.map((raw) => raw.until(/one /)));
     const from = performance.now();
     await gate.stop();
-    expect(performance.now() - from).toBeLessThan(3000);
+    expect(performance.now() - from).toBeLessThan(15_000);
     await Promise.all(raws.map((raw) => raw.closed));
     gate = await again();
     expect(gate.running.recovered).toMatchObject({ lapsed: 0, released: 0 });

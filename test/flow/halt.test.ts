@@ -116,7 +116,7 @@ describe('a halt cuts streams that are silent', () => {
     const cut = calls.find((c) => c.ending === 'cut');
     expect(cut?.actions.map((a) => a.point)).toContain('post_model_call');
     expect(Number(cut?.cost_usd)).toBeGreaterThan(0);
-    await expect.poll(closed, { timeout: 10_000 }).toBe(1);
+    await expect.poll(closed).toBe(1);
   });
 
   it('in the Messages language', async () => {
@@ -136,7 +136,7 @@ describe('a halt cuts streams that are silent', () => {
     await other.first;
     const waiting = chat('r').chat.completions.create(ask('slow'));
     waiting.catch(() => {});
-    await expect.poll(() => upstream.received.length, { timeout: 10_000 }).toBe(2);
+    await expect.poll(() => upstream.received.length).toBe(2);
     await stopEverything('r');
     await expect(waiting).rejects.toMatchObject({ status: 403, code: 'TG_POLICY_DENIED' });
     const still = await Promise.race([other.end, new Promise((r) => setTimeout(() => r('open'), 700))]);

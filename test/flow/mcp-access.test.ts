@@ -4,7 +4,8 @@ import type { AddressInfo } from 'node:net';
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import { exportJWK, SignJWT } from 'jose';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { eventually } from '../support/eventually.ts';
 import { startTestGate, type TestGate } from '../support/gate.ts';
 
 const BASE = 'https://gate.example.com';
@@ -122,7 +123,6 @@ async function connect(gate: TestGate, jwt: string): Promise<Client> {
 }
 
 /** The machine may be busy. */
-const eventually = <T>(look: () => T | Promise<T>) => vi.waitUntil(look, { timeout: 20_000 });
 
 describe('the gate as an OAuth resource server', () => {
   it('leads a client from its 401 to the metadata and to the issuer (RFC 9728)', async () => {

@@ -2,7 +2,8 @@ import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { eventually } from '../support/eventually.ts';
 import { startTestGate, type TestGate } from '../support/gate.ts';
 import { listening, type McpFixture } from '../support/mcp-fixture.ts';
 
@@ -139,7 +140,7 @@ async function open(): Promise<string> {
 }
 
 const receiptOf = (run: string, tool: string) =>
-  vi.waitUntil(async () => (await gate.calls()).find((c) => c.run === run && c.actions.some((a) => a.tool === tool)));
+  eventually(async () => (await gate.calls()).find((c) => c.run === run && c.actions.some((a) => a.tool === tool)));
 
 describe('a stream that goes on elsewhere (2025-11-25, transports: resumability)', () => {
   it.each([
@@ -190,7 +191,7 @@ describe('a caller that leaves', () => {
     });
     await reply.body?.getReader().read();
     controller.abort();
-    await vi.waitUntil(() => ended, { timeout: 10_000 });
+    await eventually(() => ended);
     const receipt = await receiptOf(`left-${era}`, 'dear');
     expect([receipt.ending, receipt.cost_usd]).toEqual(['client_left', '0.25']);
     expect(fixture.seen.some((s) => s.text.includes('notifications/cancelled'))).toBe(false);

@@ -6,8 +6,9 @@ import { StreamableHTTPClientTransport as LegacyTransport } from '@modelcontextp
 import { McpServer as LegacyServer } from '@modelcontextprotocol/sdk/server/mcp.js';
 import { ElicitRequestSchema } from '@modelcontextprotocol/sdk/types.js';
 import { McpServer } from '@modelcontextprotocol/server';
-import { afterEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, describe, expect, it } from 'vitest';
 import { z } from 'zod';
+import { eventually } from '../support/eventually.ts';
 import { startTestGate, type TestGate } from '../support/gate.ts';
 import { type McpFixture, startLegacyFixture, startModernFixture } from '../support/mcp-fixture.ts';
 
@@ -207,7 +208,7 @@ rules:
     const { client, gate, beta } = await start(era, policy);
     expect(text(await client.callTool({ name: 'beta__search', arguments: { for: 'x' } }))).toContain('not for x');
     expect(asked(beta, 'tools/call')).toBe(0);
-    const call = await vi.waitUntil(async () => (await gate.calls()).find((c) => c.ending === 'denied'));
+    const call = await eventually(async () => (await gate.calls()).find((c) => c.ending === 'denied'));
     expect(call).toMatchObject({ upstream: 'beta' });
   });
 });
@@ -224,7 +225,7 @@ describe('legacy sessions over many servers', () => {
       ).toEqual([expect.any(String)]);
     }
     await (transport as LegacyTransport).terminateSession();
-    await vi.waitUntil(() => [alpha, beta].every(({ seen }) => seen.some((s) => s.method === 'DELETE')));
+    await eventually(() => [alpha, beta].every(({ seen }) => seen.some((s) => s.method === 'DELETE')));
   });
 
   it('a question of a server reaches the person, and the answer that server', async () => {

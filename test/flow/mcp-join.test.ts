@@ -1,7 +1,8 @@
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
-import { afterEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, describe, expect, it } from 'vitest';
 import type { CallView } from '../../gateway/admin/views.ts';
+import { eventually } from '../support/eventually.ts';
 import { startTestGate, type TestGate } from '../support/gate.ts';
 import { startLegacyFixture } from '../support/mcp-fixture.ts';
 import { everythingServer } from '../support/mcp-tools.ts';
@@ -51,7 +52,7 @@ async function start(
 }
 
 const executions = (gate: TestGate, count: number): Promise<CallView[]> =>
-  vi.waitUntil(async () => {
+  eventually(async () => {
     const found = (await gate.calls()).filter(
       (c) => c.dialect === 'mcp' && c.actions.some((a) => a.point === 'pre_tool_call'),
     );

@@ -1,7 +1,8 @@
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import { CreateMessageRequestSchema, ElicitRequestSchema } from '@modelcontextprotocol/sdk/types.js';
-import { afterEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, describe, expect, it } from 'vitest';
+import { eventually } from '../support/eventually.ts';
 import { startTestGate, type TestGate } from '../support/gate.ts';
 import { type McpFixture, startLegacyFixture } from '../support/mcp-fixture.ts';
 import { everythingServer } from '../support/mcp-tools.ts';
@@ -63,7 +64,7 @@ describe('a legacy server behind the gate, with the official client', () => {
     expect((await client.listTools()).tools).toHaveLength(6);
     const result = await client.callTool({ name: 'echo', arguments: { text: 'hi' } });
     expect(result.content).toEqual([{ type: 'text', text: 'hi' }]);
-    const call = await vi.waitUntil(async () =>
+    const call = await eventually(async () =>
       (await gate.calls()).find((c) => c.actions.some((a) => a.tool === 'echo')),
     );
     expect(call.actions.map((a) => [a.point, a.decision])).toEqual([
@@ -173,7 +174,7 @@ describe('a legacy server behind the gate, with the official client', () => {
     await client.ping();
     await transport.terminateSession();
     expect(fixture.seen.filter((s) => s.method === 'DELETE')).toHaveLength(1);
-    const ended = await vi.waitUntil(async () =>
+    const ended = await eventually(async () =>
       (await gate.calls()).find((c) => c.actions.some((a) => a.point === 'agent_shutdown')),
     );
     expect(ended.status).toBe(200);

@@ -3,8 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
 import { acceptedContent, inputRequired, McpServer } from '@modelcontextprotocol/server';
-import { afterEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, describe, expect, it } from 'vitest';
 import { z } from 'zod';
+import { eventually } from '../support/eventually.ts';
 import { startTestGate, type TestGate } from '../support/gate.ts';
 import { type McpFixture, startModernFixture } from '../support/mcp-fixture.ts';
 
@@ -102,7 +103,7 @@ describe('a modern server behind the gate, with the split client', () => {
     expect(result.isError).toBe(true);
     expect(JSON.stringify(result.content)).toContain('the root is never deleted here');
     expect(fixture.seen.filter((s) => s.text.includes('"tools/call"'))).toHaveLength(0);
-    const denied = await vi.waitUntil(async () => (await gate.calls()).find((call) => call.ending === 'denied'));
+    const denied = await eventually(async () => (await gate.calls()).find((call) => call.ending === 'denied'));
     expect(denied?.actions.map((a) => [a.point, a.tool, a.decision, a.rule])).toContainEqual([
       'pre_tool_call',
       'delete',
@@ -124,7 +125,7 @@ describe('a modern server behind the gate, with the split client', () => {
     const legs = fixture.seen.filter((s) => s.text.includes('"tools/call"'));
     expect(legs).toHaveLength(2);
     expect(legs[1]?.text).not.toContain('requestState');
-    const calls = await vi.waitUntil(async () => {
+    const calls = await eventually(async () => {
       const found = (await gate.calls()).filter((c) => c.actions.some((a) => a.tool === 'deploy')).toReversed();
       return found.length === 2 ? found : undefined;
     });

@@ -6,6 +6,7 @@ import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import { ToolListChangedNotificationSchema } from '@modelcontextprotocol/sdk/types.js';
 import { afterEach, expect, it, vi } from 'vitest';
+import { eventually } from '../support/eventually.ts';
 import { startTestGate, type TestGate } from '../support/gate.ts';
 import { listening, type McpFixture, startLegacyFixture } from '../support/mcp-fixture.ts';
 import { everythingServer } from '../support/mcp-tools.ts';
@@ -176,7 +177,7 @@ it('an open stream hears that a list changed when the rules do', async () => {
   await client.connect(new StreamableHTTPClientTransport(new URL(`${gate.url}/mcp/files`)));
   cleanup.push(() => client.close());
   expect((await client.listTools()).tools.map((t) => t.name)).toContain('delete');
-  await vi.waitUntil(() => fixture.seen.some((s) => s.method === 'GET'));
+  await eventually(() => fixture.seen.some((s) => s.method === 'GET'));
   await new Promise((resolve) => setTimeout(resolve, 200));
   heard.mockClear();
   writeFileSync(
@@ -184,7 +185,7 @@ it('an open stream hears that a list changed when the rules do', async () => {
     'policy: tollgate/v1\nname: test\ndefault: allow\nrules:\n  - { id: no, at: pre_tool_call, tools: [delete], verdict: deny, reason: never }\n',
   );
   gate.running.reload();
-  await vi.waitUntil(() => heard.mock.calls.length > 0, { timeout: 5_000 });
+  await eventually(() => heard.mock.calls.length > 0);
   expect((await client.listTools()).tools.map((t) => t.name)).not.toContain('delete');
   const denied = await client.callTool({ name: 'delete', arguments: { path: 'x' } });
   expect(denied.isError).toBe(true);

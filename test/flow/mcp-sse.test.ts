@@ -9,6 +9,7 @@ import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/
 import { SSEServerTransport } from '@modelcontextprotocol/sdk/server/sse.js';
 import { ElicitRequestSchema, ToolListChangedNotificationSchema } from '@modelcontextprotocol/sdk/types.js';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { eventually } from '../support/eventually.ts';
 import { startTestGate, type TestGate } from '../support/gate.ts';
 import { everythingServer } from '../support/mcp-tools.ts';
 
@@ -83,7 +84,6 @@ async function oldServer(): Promise<string> {
 const textOf = (result: unknown): string => (result as { content: { text: string }[] }).content[0]?.text ?? '';
 
 /** The machine may be busy. */
-const eventually = <T>(look: () => T | Promise<T>) => vi.waitUntil(look, { timeout: 20_000 });
 
 describe('a client of 2024-11-05', () => {
   it('lists, calls, hears progress, answers questions and is judged', async () => {

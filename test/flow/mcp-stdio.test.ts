@@ -6,7 +6,8 @@ import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js';
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import { ElicitRequestSchema } from '@modelcontextprotocol/sdk/types.js';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { eventually } from '../support/eventually.ts';
 import { startTestGate, type TestGate } from '../support/gate.ts';
 
 const REPO = resolve(import.meta.dirname, '../..');
@@ -63,7 +64,6 @@ const alive = (pid: number): boolean => {
 };
 
 /** The machine may be busy. */
-const eventually = <T>(look: () => T | Promise<T>) => vi.waitUntil(look, { timeout: 20_000 });
 
 describe('two real servers from npm, unchanged', () => {
   it('the filesystem server says the same through the gate', async () => {

@@ -1,6 +1,7 @@
 import { createServer, request as httpRequest, type IncomingMessage, type ServerResponse } from 'node:http';
 import fc from 'fast-check';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { eventually } from '../support/eventually.ts';
 import { startTestGate, type TestGate } from '../support/gate.ts';
 import { listening, type McpFixture } from '../support/mcp-fixture.ts';
 
@@ -304,7 +305,7 @@ describe('what a server sends that cannot be accepted is refused, not dropped an
       id: 1,
       error: { code: -32603, data: { code: 'TG_UPSTREAM_UNREADABLE' } },
     });
-    const receipt = await vi.waitUntil(async () =>
+    const receipt = await eventually(async () =>
       (await gate.calls()).find((c) => c.fault === 'TG_UPSTREAM_UNREADABLE'),
     );
     expect(receipt.ending).toBe('upstream_broke');
@@ -433,7 +434,7 @@ describe('a large result', () => {
       expect(early).toBeGreaterThan(9 * MEGA);
       expect(whole === sent).toBe(true);
     }
-    const receipt = await vi.waitUntil(async () =>
+    const receipt = await eventually(async () =>
       (await gate.calls()).find((c) => c.actions.some((a) => a.point === 'post_tool_call' && a.tool === 'plain')),
     );
     expect(receipt.ending).toBe('completed');

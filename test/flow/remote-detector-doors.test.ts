@@ -1,8 +1,9 @@
 import Anthropic from '@anthropic-ai/sdk';
 import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
 import { McpServer } from '@modelcontextprotocol/server';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { z } from 'zod';
+import { eventually } from '../support/eventually.ts';
 import { startTestGate, type TestGate } from '../support/gate.ts';
 import { type McpFixture, startModernFixture } from '../support/mcp-fixture.ts';
 import { startPresidio, type TestPresidio } from '../support/presidio.ts';
@@ -28,7 +29,7 @@ const policy = (...rules: readonly string[]): string =>
 const redact = (id: string, what: string): string =>
   `{ id: ${id}, ${what}, detect: pres.person, verdict: transform, transform: [{ redact: pres.person, as: token }] }`;
 const detectors = () => ({
-  remote: { pres: { url: presidio.url, shape: 'presidio', timeout_ms: 400, breaker: { failures: 50, open_s: 1 } } },
+  remote: { pres: { url: presidio.url, shape: 'presidio', timeout_ms: 1_500, breaker: { failures: 50, open_s: 1 } } },
 });
 
 describe('on the MCP plane', () => {
@@ -84,7 +85,7 @@ describe('on the MCP plane', () => {
     const before = presidio.asked.length;
     expect((await call('echo', 'Anna')).said).toContain('Anna');
     expect(presidio.asked).toHaveLength(before);
-    const receipt = await vi.waitUntil(async () =>
+    const receipt = await eventually(async () =>
       (await gate.calls()).find(({ actions }) => actions.some(({ rule }) => rule === 'test/no-people')),
     );
     expect(receipt?.actions.find(({ point }) => point === 'post_tool_call')?.findings).toEqual({ 'pres.person': 1 });
@@ -158,7 +159,7 @@ describe('on a socket', () => {
     const { at, client } = await open([writtenAnswer('resp_1', ['a quiet day'])]);
     presidio.mood = () => {};
     client.say({ type: 'response.create' });
-    await vi.waitUntil(() => presidio.asked.includes('a quiet day'));
+    await eventually(() => presidio.asked.includes('a quiet day'));
     client.socket.close();
     const [call, ...others] = await at.responses(2);
     expect(others).toEqual([]);

@@ -5,7 +5,7 @@ export interface RawConnection {
   readonly socket: Socket;
   /** everything received so far */
   text(): string;
-  /** waits until what was received matches; throws with it after two seconds or at the end of the connection */
+  /** waits until what was received matches; throws with it after twenty seconds or at the end of the connection */
   until(pattern: RegExp): Promise<string>;
   readonly closed: Promise<void>;
 }
@@ -31,7 +31,7 @@ export function rawConnection(url: string): RawConnection {
     text: () => received,
     closed,
     async until(pattern) {
-      for (let i = 0; i < 400; i += 1) {
+      for (let i = 0; i < 2_000; i += 1) {
         if (pattern.test(received)) return received;
         if (ended) break;
         await new Promise((resolve) => setTimeout(resolve, 10));

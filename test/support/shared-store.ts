@@ -5,6 +5,7 @@ import { type CallId, epochMs, nano } from '../../gateway/domain/scalars.ts';
 import type { Account, Reservation } from '../../gateway/ports/ledger.ts';
 import { openEmbedded } from '../../gateway/stores/embedded/open-embedded.ts';
 import { openRedis, type RedisOptions, type RedisStore } from '../../gateway/stores/redis/open-redis.ts';
+import { PATIENCE_MS } from './patience.ts';
 
 const quiet = { info: () => undefined, warn: () => undefined, error: () => undefined };
 const clock = { now: () => epochMs(Date.now()), ticks: () => performance.now() };
@@ -29,7 +30,7 @@ export async function openShared(
   const local = openEmbedded(':memory:', { clock });
   const idFile = join(folder, 'gateway-id');
   const store = await patiently(() =>
-    openRedis(url, { clock, idFile, log: quiet, runs: local.runs, timeoutMs: 300, ...options }),
+    openRedis(url, { clock, idFile, log: quiet, runs: local.runs, timeoutMs: 1_000, ...options }),
   );
   return {
     ...store,
@@ -68,7 +69,7 @@ export function wanted(
 }
 
 /** Resolves once `holds`; throws where it does not within `ms`. */
-export async function until(holds: () => boolean | Promise<boolean>, what: string, ms = 5_000): Promise<void> {
+export async function until(holds: () => boolean | Promise<boolean>, what: string, ms = PATIENCE_MS): Promise<void> {
   const end = Date.now() + ms;
   while (!(await holds())) {
     if (Date.now() > end) throw new Error(`still waiting after ${ms} ms: ${what}`);

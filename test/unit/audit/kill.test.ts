@@ -75,7 +75,7 @@ describe('kill -9', () => {
   it('frees the folder; until then nobody else can write to it', async () => {
     const folder = join(await folderOfTest(), 'spool');
     const { child, output } = start(folder, 1);
-    await expect.poll(output, { timeout: 10_000 }).toMatch(/^ready\n/);
+    await expect.poll(output).toMatch(/^ready\n/);
     await expect(openSpool(folder)).rejects.toThrow(`\`${folder}\` is in use by process \`${child.pid}\``);
     child.kill('SIGKILL');
     await once(child, 'close');

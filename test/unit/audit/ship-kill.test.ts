@@ -80,7 +80,7 @@ it('a receiver that drops what it has gets the whole record, though the gate is 
     log: memoryLog(),
     backoffMs: 100,
   });
-  await expect.poll(() => shipper.lag(), { timeout: 10_000 }).toBe(0);
+  await expect.poll(() => shipper.lag()).toBe(0);
   await shipper.stop();
   await spool.close();
   expect(acked).toBeGreaterThan(100);

@@ -188,7 +188,7 @@ describe('a classifier over HTTP', () => {
         shape: 'presidio',
         language: 'en',
         minScore: 0,
-        timeoutMs: 200,
+        timeoutMs: 20_000,
         bearer: 'sesame',
         atOnce: 2,
         maxChars: 50,
@@ -230,7 +230,7 @@ describe('a classifier over HTTP', () => {
   });
 
   it.each<[string, string, (text: string, response: ServerResponse) => void, RegExp]>([
-    ['is slow', 'timeout', () => {}, /no answer within 200 ms/],
+    ['is slow', 'timeout', () => {}, /no answer within 1000 ms/],
     ['drips', 'timeout', (_, r) => void setInterval(() => r.write(' '), 20).unref(), /no answer within/],
     ['hangs up', 'failed', (_, r) => r.destroy(), /UND_ERR_SOCKET/],
     ['is broken', 'failed', (_, r) => r.writeHead(500).end('[]'), /status 500/],
@@ -242,8 +242,9 @@ describe('a classifier over HTTP', () => {
     answer = how;
     const text = 'Zacharias Quux';
     const started = performance.now();
-    expect(await open().classify([text], NEVER)).toEqual([undefined]);
-    expect(performance.now() - started).toBeLessThan(2_000);
+    const remote = open(result === 'timeout' ? { timeoutMs: 1_000 } : {});
+    expect(await remote.classify([text], NEVER)).toEqual([undefined]);
+    expect(performance.now() - started).toBeLessThan(15_000);
     expect(results).toEqual([result]);
     expect(lines).toHaveLength(1);
     expect(lines[0]).toMatch(why);
@@ -268,18 +269,19 @@ describe('a classifier over HTTP', () => {
 
   it('is not sent what is too long, and who leaves waits no longer', async () => {
     answer = () => {};
-    const remote = open({ timeoutMs: 5_000 });
+    const remote = open({ timeoutMs: 60_000 });
     expect(await remote.classify(['x'.repeat(51)], NEVER)).toEqual([undefined]);
     expect(asked).toEqual([]);
     const leaving = new AbortController();
     setTimeout(() => leaving.abort(), 20);
     const started = performance.now();
     expect(await remote.classify(['a'], leaving.signal)).toEqual([undefined]);
-    expect(performance.now() - started).toBeLessThan(2_000);
+    expect(performance.now() - started).toBeLessThan(30_000);
   });
 
   it('leaves nothing behind on a signal that outlives the question', async () => {
-    const remote = open();
+    answer = () => {};
+    const remote = open({ timeoutMs: 200 });
     const { signal } = new AbortController();
     for (const text of ['a', 'a', 'b']) await remote.classify([text, 'c'], signal);
     answer = (_, response) => response.destroy();

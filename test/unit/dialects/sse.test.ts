@@ -59,7 +59,7 @@ describe('SseSplitter', () => {
     const event = encode(`data: ${'x'.repeat(1 << 20)}\n\n`);
     const started = performance.now();
     expect(split(cut(event, 1)).events).toHaveLength(1);
-    expect(performance.now() - started).toBeLessThan(5000);
+    expect(performance.now() - started).toBeLessThan(20_000);
   });
 });
 

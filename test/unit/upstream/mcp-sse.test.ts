@@ -125,7 +125,7 @@ async function session(server: McpServer): Promise<Record<string, string>> {
 }
 
 /** The machine may be busy. */
-const eventually = <T>(look: () => T) => expect.poll(look, { timeout: 15_000 });
+const eventually = <T>(look: () => T) => expect.poll(look);
 
 describe('a server over HTTP+SSE', () => {
   it('answers like one over streamable HTTP', async () => {

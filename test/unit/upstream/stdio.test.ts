@@ -137,7 +137,7 @@ const pids = (): number[] =>
   existsSync(join(folder, 'pids')) ? readFileSync(join(folder, 'pids'), 'utf8').trim().split('\n').map(Number) : [];
 
 /** The machine may be busy. */
-const eventually = <T>(look: () => T) => expect.poll(look, { timeout: 15_000 });
+const eventually = <T>(look: () => T) => expect.poll(look);
 
 describe('a legacy session', () => {
   it('is a process of its own, and answers like a streamable HTTP server', async () => {
