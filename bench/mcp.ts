@@ -90,6 +90,7 @@ const up = async (file: string, args: readonly string[]): Promise<Server> => {
 try {
   const server = await up('process-mcp-server.ts', []);
   const bare = await up('process-bare.ts', [server.origin]);
+  const durable = await up('process-durable.ts', [server.origin, folder]);
   const gates: Target[] = [];
   for (const bundle of ['open', 'starter']) {
     const policies = bundle === 'open' ? bundle : resolve(import.meta.dirname, '../policies', bundle);
@@ -97,13 +98,14 @@ try {
     gates.push({ name: `tollgate, ${bundle}`, url: url(gate, '/mcp/echo') });
     await paced({ url: url(gate, '/mcp/echo'), calls: LIST, rate: 1, seconds: 1 });
   }
-  const [direct, relay, ...gated] = await measure([
+  const [direct, relay, lossless, ...gated] = await measure([
     { name: 'direct', url: url(server, '/mcp') },
     { name: 'bare relay', url: url(bare, '/mcp') },
+    { name: 'durable relay', url: url(durable, '/mcp') },
     ...gates,
   ]);
-  if (!direct || !relay) throw new Error('nothing was measured');
-  const rows = [direct, relay, ...gated];
+  if (!direct || !relay || !lossless) throw new Error('nothing was measured');
+  const rows = [direct, relay, lossless, ...gated];
   console.table(rows.map((row) => ({ to: row.name, 'p50 ms': ms(row.p50), 'p99 ms': ms(row.p99) })));
   const bundles = Object.fromEntries(
     gated.map(({ name, p50 }) => [

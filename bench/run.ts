@@ -37,7 +37,7 @@ const STREAMS_PER_S = 60;
 const unary = calls(false);
 const streams = calls(true);
 
-type Name = 'direct' | 'bare' | 'tollgate';
+type Name = 'direct' | 'bare' | 'durable' | 'tollgate';
 
 interface Target {
   readonly name: Name;
@@ -127,7 +127,7 @@ function report(rounds: ReadonlyMap<Name, readonly Figures[]>): void {
     'p99 ms ': ms(middle(name, 'ttfb99')),
     ...(name !== 'direct' && { 'µs CPU/stream': us(middle(name, 'streamCpu')) }),
   });
-  console.table({ direct: row('direct'), bare: row('bare'), tollgate: row('tollgate') });
+  console.table({ direct: row('direct'), bare: row('bare'), durable: row('durable'), tollgate: row('tollgate') });
   /** rounds compared one by one, then their median */
   const against = (other: Name, figure: keyof Figures, how: (ours: number, theirs: number) => number): number =>
     median(of('tollgate').map((f, i) => how(f[figure], of(other)[i]?.[figure] ?? Number.NaN)));
@@ -156,11 +156,13 @@ async function main(): Promise<void> {
   };
   const upstream = await up('process-upstream.ts', []);
   const bare = await up('process-bare.ts', [upstream.origin]);
+  const durable = await up('process-durable.ts', [upstream.origin, folder]);
   const gate = await up('process-tollgate.ts', [upstream.origin, folder], options.profile);
   const path = '/v1/chat/completions';
   const targets: Target[] = [
     { name: 'direct', url: upstream.origin + path, server: upstream },
     { name: 'bare', url: bare.origin + path, server: bare },
+    { name: 'durable', url: durable.origin + path, server: durable },
     { name: 'tollgate', url: `${gate.origin}/openai${path}`, server: gate },
   ];
   try {
