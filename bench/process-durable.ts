@@ -6,8 +6,8 @@ import { startPassThrough } from './pass-through.ts';
 
 const [, , upstream, folder] = process.argv as [string, string, string, string];
 const { O_WRONLY, O_CREAT, O_APPEND, O_DSYNC } = constants;
-const throughLinux = process.platform === 'linux';
-const file = openSync(join(folder, 'durable'), O_WRONLY | O_CREAT | O_APPEND | (throughLinux ? O_DSYNC : 0), 0o600);
+const writesThrough = process.platform === 'linux';
+const file = openSync(join(folder, 'durable'), O_WRONLY | O_CREAT | O_APPEND | (writesThrough ? O_DSYNC : 0), 0o600);
 process.once('exit', () => closeSync(file));
 
 type Waiting = (error: Error | null) => void;
@@ -27,7 +27,7 @@ function flush(): void {
     flush();
   };
   write(file, text, null, 'utf8', (error) => {
-    if (error || throughLinux) done(error);
+    if (error || writesThrough) done(error);
     else fdatasync(file, done);
   });
 }

@@ -109,10 +109,10 @@ describe('time', () => {
     const run = account('run:t/k/r:total:0', 100n);
     const at = wrong.now();
     const [short, long] = [freshCall(), freshCall()];
-    await off.ledger.reserve(wanted(short, [run], 10n, { at, lapsesAt: epochMs(at + 150) }));
+    await off.ledger.reserve(wanted(short, [run], 10n, { at, lapsesAt: epochMs(at + 2_000) }));
     await off.ledger.reserve(wanted(long, [run], 20n, { at, lapsesAt: epochMs(at + 60_000) }));
     expect(await store.ledger.lapse(epochMs(Date.now()))).toEqual([]);
-    await pause(200);
+    await pause(2_100);
     expect(await store.ledger.lapse(epochMs(Date.now()))).toEqual([{ id: short, amount: 10n }]);
     expect(await totals(run)).toEqual([[10n, 20n]]);
     await off.ledger.settle(long, nano(5n), [run]);
@@ -123,8 +123,8 @@ describe('time', () => {
     const run = account('run:t/k/r:total:0', 1_000n);
     const gone = Array.from({ length: 6 }, () => freshCall());
     const at = epochMs(Date.now());
-    for (const id of gone) await store.ledger.reserve(wanted(id, [run], 10n, { at, lapsesAt: epochMs(at + 50) }));
-    await pause(100);
+    for (const id of gone) await store.ledger.reserve(wanted(id, [run], 10n, { at, lapsesAt: epochMs(at + 2_000) }));
+    await pause(2_100);
     await store.ledger.reserve(wanted(freshCall(), [run], 1n));
     expect(await totals(run)).toEqual([[40n, 21n]]);
     const told = await store.ledger.lapse(epochMs(Date.now()));
