@@ -33,7 +33,7 @@ async function open(tenantLimit: number, leaseMs: number): Promise<readonly [Tes
   const start = (i: 0 | 1): Promise<TestGate> =>
     startTestGate({
       upstreams: { openai: { base_url: upstream.url, dialects: ['openai-chat'] } },
-      config: { budgets, store: { redis: redis.ways[i].url, timeout_ms: 400, lease_ms: leaseMs } },
+      config: { budgets, store: { redis: redis.ways[i].url, timeout_ms: 1_500, lease_ms: leaseMs } },
     });
   const pair = [await start(0), await start(1)] as const;
   gates = pair;

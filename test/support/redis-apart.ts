@@ -1,4 +1,5 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { createConnection } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -33,13 +34,25 @@ function ip(...args: readonly string[]): void {
   }
 }
 
+let started = 0;
+
 /** Starts a Redis in a namespace of its own, with two links to it, each of which can be cut by itself. */
 export async function startRedisApart(): Promise<ApartRedis> {
-  // interface names have at most 15 characters
-  const name = `tg${process.pid % 100_000}`;
-  const net = 100 + (process.pid % 100);
+  // A namespace goes some time after it was deleted, so each start has names of its own; those of interfaces have at most 15 characters.
+  started += 1;
+  const name = `tg${process.pid % 100_000}x${started}`;
+  const net = 100 + ((process.pid + started) % 100);
   const folder = mkdtempSync(join(tmpdir(), 'tollgate-apart-'));
   let child: ChildProcess | undefined;
+  const end = async (): Promise<void> => {
+    if (child?.exitCode === null && child.signalCode === null) {
+      const gone = once(child, 'exit');
+      child.kill('SIGKILL');
+      await gone;
+    }
+    ip('netns', 'del', name);
+    rmSync(folder, { recursive: true, force: true });
+  };
   ip('netns', 'add', name);
   try {
     ip('-n', name, 'link', 'set', 'lo', 'up');
@@ -47,17 +60,9 @@ export async function startRedisApart(): Promise<ApartRedis> {
     const args = ['--port', '6379', '--bind', '0.0.0.0', '--protected-mode', 'no', '--dir', folder, '--save', ''];
     child = spawn('ip', ['netns', 'exec', name, redisBinary(), ...args, '--appendonly', 'yes'], { stdio: 'ignore' });
     await listening(`10.${net}.0.2`);
-    return {
-      ways,
-      async remove() {
-        child?.kill('SIGKILL');
-        ip('netns', 'del', name);
-        rmSync(folder, { recursive: true, force: true });
-      },
-    };
+    return { ways, remove: end };
   } catch (error) {
-    child?.kill('SIGKILL');
-    ip('netns', 'del', name);
+    await end();
     throw error;
   }
 }
