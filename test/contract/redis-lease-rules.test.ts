@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Fault } from '../../gateway/domain/fault.ts';
 import { type CallId, epochMs, nano } from '../../gateway/domain/scalars.ts';
@@ -112,6 +113,44 @@ describe('what leases save', () => {
     expect((await raw(on))[0]?.[1]).toBeGreaterThan(30n);
     await store.ledger.settle(id, nano(9n), [on]);
     expect(await seen(store, on)).toEqual([16n, 0n]);
+  });
+
+  it('is filled for what calls need of it, however many come while redis is asked', async () => {
+    const store = await lessee();
+    const on = account('run:t/k/r:total:0', 10n ** 9n);
+    await carried(store, [on], 100n, 100n);
+    await store.ledger.quiet();
+    expect(await raw(on)).toEqual([[100n, 800n]]);
+    suite.redis.freeze();
+    for (let i = 0; i < 8; i += 1) {
+      const answer = await store.ledger.reserve(wanted(freshCall(), [on], 100n));
+      expect(answer).toMatchObject({ granted: true, leases: [expect.stringMatching(/^lease_/)] });
+      // what is to be said to redis is on its way
+      await setImmediate();
+    }
+    suite.redis.thaw();
+    await store.ledger.quiet();
+    const [[, held] = [0n, 0n]] = await raw(on);
+    expect(held).toBeGreaterThan(800n);
+    // twice as large as the one that was used up, once
+    expect(held).toBeLessThanOrEqual(800n + 1600n);
+  });
+
+  it('grows from what it came to, however often it was used up where little is left', async () => {
+    const store = await lessee();
+    const [small, large] = [10_000n, 10n ** 12n].map((limit) => account('run:t/k/r:total:0', limit));
+    if (!small || !large) throw new Error('unreachable');
+    for (let i = 0; i < 200; i += 1) {
+      await store.ledger.reserve(wanted(freshCall(), [small], 10n));
+      await store.ledger.quiet();
+    }
+    const [, before] = (await raw(small))[0] ?? [0n, 0n];
+    expect(before).toBeLessThanOrEqual(2_000n + 8_000n / 16n);
+    // the limit was raised: a call that does not fit is asked for, and the lease is filled
+    expect(await carried(store, [large], before, 0n)).toBe(true);
+    await store.ledger.quiet();
+    const [, after] = (await raw(large))[0] ?? [0n, 0n];
+    expect(after).toBeLessThanOrEqual(8n * before);
   });
 
   it('takes nothing near the wall: less than what two calls of a part of what is left need', async () => {

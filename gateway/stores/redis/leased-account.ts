@@ -56,7 +56,7 @@ export class LeasedAccount {
   #asked = 0;
   #askedAt = Number.NEGATIVE_INFINITY;
   #filledAt = Number.NEGATIVE_INFINITY;
-  /** it was used up since it was filled */
+  /** it was used up since it was filled, or is being filled */
   #grows = false;
   #restsUntil = Number.NEGATIVE_INFINITY;
   /** Redis may name this gateway among those that lease the account */
@@ -250,26 +250,31 @@ export class LeasedAccount {
   /** Takes a lease, or enlarges the one there is. */
   async #take(live: Lease | undefined): Promise<void> {
     const { terms, line } = this.#parts;
-    const now = this.#now();
-    const lease = live ?? new Lease(leaseId(line(), randomBytes(12).toString('hex')), now);
+    const lease = live ?? new Lease(leaseId(line(), randomBytes(12).toString('hex')), this.#now());
     // where the answer is lost Redis may hold it: then it ends as one that no call used
     if (!live) this.#ending.add(lease);
     if (this.#want < BigInt(terms.calls) * this.#size) this.#want = BigInt(terms.calls) * this.#size;
-    this.#filledAt = now;
-    this.#grows = false;
+    // what calls take meanwhile is no sign that it was filled for too few of them
+    this.#grows = true;
     this.#named = true;
+    const { used } = lease;
     const { leased, amount, ...totals } = await this.book.take({
       id: lease.id,
       account: this.#account,
-      amount: lease.used + this.#want,
+      amount: used + this.#want,
       least: lease.amount + 2n * this.#size,
-      used: lease.used,
+      used,
       share: terms.share,
       lapsesAt: this.#lapsesAt(),
     });
     this.heard(this.#account, totals, undefined);
     lease.amount = amount;
-    if (!leased) this.#restsUntil = Math.max(this.#restsUntil, now + terms.restMs);
+    if (leased) {
+      this.#filledAt = this.#now();
+      this.#grows = false;
+      // a part of what is left was less: from there it grows on
+      if (amount - used < this.#want) this.#want = amount - used;
+    } else this.#restsUntil = Math.max(this.#restsUntil, this.#now() + terms.restMs);
     if (live) return;
     if (!leased) this.#ending.delete(lease);
     else if (this.#restsUntil <= this.#now()) {
