@@ -7,7 +7,7 @@ import { parseArgs } from 'node:util';
 import { Pool } from 'undici';
 import { Conversation } from './conversation.ts';
 import { mustBeRecorded } from './must-be-recorded.ts';
-import { type Server, start } from './processes.ts';
+import { type Server, Servers } from './processes.ts';
 import { quantile } from './quantile.ts';
 
 const { values: options } = parseArgs({
@@ -115,17 +115,12 @@ function report(sizes: readonly Record<Target['name'], Figures>[]): void {
 
 async function main(): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), 'tollgate-bench-'));
-  const servers: Server[] = [];
+  const servers = new Servers();
   const targets: Target[] = [];
-  const up = async (file: string, args: readonly string[], profile?: string): Promise<Server> => {
-    const server = await start(file, args, profile);
-    servers.unshift(server);
-    return server;
-  };
   try {
-    const upstream = await up('process-upstream.ts', []);
-    targets.push(target('bare', '', await up('process-bare.ts', [upstream.origin])));
-    const gate = await up('process-tollgate.ts', [upstream.origin, folder], options.profile);
+    const upstream = await servers.start('process-upstream.ts', []);
+    targets.push(target('bare', '', await servers.start('process-bare.ts', [upstream.origin])));
+    const gate = await servers.start('process-tollgate.ts', [upstream.origin, folder], options.profile);
     targets.push(target('tollgate', '/openai', gate));
     await measure(targets, 2);
     const sizes: Record<Target['name'], Figures>[] = [];
@@ -133,12 +128,11 @@ async function main(): Promise<void> {
       sizes.push(await measure(targets, steps));
       process.stderr.write(`bench: ${steps} steps measured\n`);
     }
-    servers.shift();
-    mustBeRecorded(await gate.stop(), sent.tollgate);
+    mustBeRecorded(await servers.stop(gate), sent.tollgate);
     report(sizes);
   } finally {
     await Promise.allSettled(targets.map(({ pool }) => pool.close()));
-    await Promise.allSettled(servers.map((server) => server.stop()));
+    await servers.stopAll();
     await rm(folder, { recursive: true, force: true });
   }
 }

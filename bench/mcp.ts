@@ -6,7 +6,7 @@ import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { install } from './install.ts';
 import { paced } from './paced.ts';
-import { type Server, start } from './processes.ts';
+import { type Server, Servers } from './processes.ts';
 import { quantile } from './quantile.ts';
 import { saturate } from './saturate.ts';
 import type { BenchCall } from './traffic.ts';
@@ -80,29 +80,26 @@ function syncTime(folder: string): number {
 const ms = (value: number): number => Number(value.toFixed(3));
 const url = (server: Server, path = ''): string => server.origin + path;
 const folder = mkdtempSync(join(options.state, 'tollgate-bench-mcp-'));
-const servers: Server[] = [];
-const up = async (file: string, args: readonly string[]): Promise<Server> => {
-  const server = await start(file, args);
-  servers.unshift(server);
-  return server;
-};
+const servers = new Servers();
 
 try {
-  const server = await up('process-mcp-server.ts', []);
-  const bare = await up('process-bare.ts', [server.origin]);
-  const durable = await up('process-durable.ts', [server.origin, folder]);
-  const gates: Target[] = [];
+  const server = await servers.start('process-mcp-server.ts', []);
+  const bare = await servers.start('process-bare.ts', [server.origin]);
+  const durable = await servers.start('process-durable.ts', [server.origin, folder]);
+  const gates: Server[] = [];
+  const behind: Target[] = [];
   for (const bundle of ['open', 'starter']) {
     const policies = bundle === 'open' ? bundle : resolve(import.meta.dirname, '../policies', bundle);
-    const gate = await up('process-mcp-gate.ts', [url(server, '/mcp'), join(folder, bundle), policies]);
-    gates.push({ name: `tollgate, ${bundle}`, url: url(gate, '/mcp/echo') });
+    const gate = await servers.start('process-mcp-gate.ts', [url(server, '/mcp'), join(folder, bundle), policies]);
+    gates.push(gate);
+    behind.push({ name: `tollgate, ${bundle}`, url: url(gate, '/mcp/echo') });
     await paced({ url: url(gate, '/mcp/echo'), calls: LIST, rate: 1, seconds: 1 });
   }
   const [direct, relay, lossless, ...gated] = await measure([
     { name: 'direct', url: url(server, '/mcp') },
     { name: 'bare relay', url: url(bare, '/mcp') },
     { name: 'durable relay', url: url(durable, '/mcp') },
-    ...gates,
+    ...behind,
   ]);
   if (!direct || !relay || !lossless) throw new Error('nothing was measured');
   const rows = [direct, relay, lossless, ...gated];
@@ -114,10 +111,9 @@ try {
     ]),
   );
   const sync = ms(syncTime(folder));
-  for (const one of servers) await one.stop();
-  servers.length = 0;
+  for (const gate of gates) await servers.stop(gate);
   console.log(JSON.stringify({ ...bundles['starter'], rate, bundles, sync_p50_ms: sync }));
 } finally {
-  for (const one of servers) await one.stop();
+  await servers.stopAll();
   rmSync(folder, { recursive: true, force: true });
 }

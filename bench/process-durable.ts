@@ -1,6 +1,6 @@
-// The least that a gateway which loses nothing could do: bare, and a line on the disk before each call is carried and one after its
+// About the least that a gateway which loses nothing could do: bare, and a line on the disk before each call is carried and one after its
 // end (ADR 10). No chain, no policy, no price, no budget. `argv`: upstream, folder.
-import { closeSync, constants, fdatasync, openSync, write } from 'node:fs';
+import { constants, fdatasync, openSync, write } from 'node:fs';
 import { join } from 'node:path';
 import { startPassThrough } from './pass-through.ts';
 
@@ -8,7 +8,6 @@ const [, , upstream, folder] = process.argv as [string, string, string, string];
 const { O_WRONLY, O_CREAT, O_APPEND, O_DSYNC } = constants;
 const writesThrough = process.platform === 'linux';
 const file = openSync(join(folder, 'durable'), O_WRONLY | O_CREAT | O_APPEND | (writesThrough ? O_DSYNC : 0), 0o600);
-process.once('exit', () => closeSync(file));
 
 type Waiting = (error: Error | null) => void;
 let lines = '';

@@ -25,8 +25,30 @@ function next<K extends Told['kind']>(child: ChildProcess, kind: K): Promise<Ext
   });
 }
 
-/** Starts one of the bench's processes; `profile`: a folder that gets its CPU profile. */
-export async function start(file: string, args: readonly string[], profile?: string): Promise<Server> {
+/** The processes of one bench, which end with it. */
+export class Servers {
+  readonly #up: Server[] = [];
+
+  /** Starts one of the bench's processes; `profile`: a folder that gets its CPU profile. */
+  async start(file: string, args: readonly string[], profile?: string): Promise<Server> {
+    const server = await start(file, args, profile);
+    this.#up.unshift(server);
+    return server;
+  }
+
+  /** Ends one; resolves with what it had to say, and rejects where it failed. */
+  stop(server: Server): Promise<string | undefined> {
+    this.#up.splice(this.#up.indexOf(server), 1);
+    return server.stop();
+  }
+
+  /** Ends the others, the last one first, whatever became of them. */
+  async stopAll(): Promise<void> {
+    for (const server of this.#up.splice(0)) await Promise.allSettled([server.stop()]);
+  }
+}
+
+async function start(file: string, args: readonly string[], profile?: string): Promise<Server> {
   // as `npm run tollgate` starts the gate (ADR 43); all that are compared have it
   const execArgv = ['--use-largepages=silent', '--disable-warning=ExperimentalWarning'];
   if (profile !== undefined) execArgv.push('--cpu-prof', `--cpu-prof-dir=${profile}`);

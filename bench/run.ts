@@ -7,7 +7,7 @@ import { parseArgs } from 'node:util';
 import { install } from './install.ts';
 import { mustBeRecorded } from './must-be-recorded.ts';
 import { paced } from './paced.ts';
-import { type Server, start } from './processes.ts';
+import { type Server, Servers } from './processes.ts';
 import { quantile } from './quantile.ts';
 import { saturate } from './saturate.ts';
 import { calls } from './traffic.ts';
@@ -148,32 +148,23 @@ function report(rounds: ReadonlyMap<Name, readonly Figures[]>): void {
 async function main(): Promise<void> {
   install('autocannon');
   const folder = await mkdtemp(join(options.state, 'tollgate-bench-'));
-  const servers: Server[] = [];
-  const up = async (file: string, args: readonly string[], profile?: string): Promise<Server> => {
-    const server = await start(file, args, profile);
-    servers.unshift(server);
-    return server;
-  };
-  const upstream = await up('process-upstream.ts', []);
-  const bare = await up('process-bare.ts', [upstream.origin]);
-  const durable = await up('process-durable.ts', [upstream.origin, folder]);
-  const gate = await up('process-tollgate.ts', [upstream.origin, folder], options.profile);
-  const path = '/v1/chat/completions';
-  const targets: Target[] = [
-    { name: 'direct', url: upstream.origin + path, server: upstream },
-    { name: 'bare', url: bare.origin + path, server: bare },
-    { name: 'durable', url: durable.origin + path, server: durable },
-    { name: 'tollgate', url: `${gate.origin}/openai${path}`, server: gate },
-  ];
+  const servers = new Servers();
   try {
-    const rounds = await measure(targets);
-    await gate.stop().then((note) => {
-      servers.shift();
-      mustBeRecorded(note, sent.get('tollgate') ?? 0);
-    });
+    const upstream = await servers.start('process-upstream.ts', []);
+    const bare = await servers.start('process-bare.ts', [upstream.origin]);
+    const durable = await servers.start('process-durable.ts', [upstream.origin, folder]);
+    const gate = await servers.start('process-tollgate.ts', [upstream.origin, folder], options.profile);
+    const path = '/v1/chat/completions';
+    const rounds = await measure([
+      { name: 'direct', url: upstream.origin + path, server: upstream },
+      { name: 'bare', url: bare.origin + path, server: bare },
+      { name: 'durable', url: durable.origin + path, server: durable },
+      { name: 'tollgate', url: `${gate.origin}/openai${path}`, server: gate },
+    ]);
+    mustBeRecorded(await servers.stop(gate), sent.get('tollgate') ?? 0);
     report(rounds);
   } finally {
-    await Promise.allSettled(servers.map((server) => server.stop()));
+    await servers.stopAll();
     await rm(folder, { recursive: true, force: true });
   }
 }

@@ -15,7 +15,7 @@ beforeAll(async () => {
   execFileSync(CLI, ['--cluster', 'create', ...addresses, '--cluster-yes']);
   const whole = (node: TestRedis): boolean =>
     execFileSync(CLI, ['-p', `${node.port}`, 'cluster', 'info']).includes('cluster_state:ok');
-  await until(() => nodes.every(whole), 'the cluster is whole', 15_000);
+  await until(() => nodes.every(whole), 'the cluster is whole');
   store = await openShared(nodes[0]?.url ?? '', { timeoutMs: 2_000 });
 }, 40_000);
 

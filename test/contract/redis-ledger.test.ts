@@ -9,6 +9,7 @@ import { faultOf } from '../support/fault-of.ts';
 import { startLossyLink } from '../support/lossy-link.ts';
 import { lossyForSuite, redisForSuite } from '../support/redis-suite.ts';
 import { account, freshCall, openShared, until, wanted } from '../support/shared-store.ts';
+import { stopwatch } from '../support/stopwatch.ts';
 
 const MOST = 2n ** 63n - 1n;
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
@@ -298,9 +299,9 @@ describe('lost replies', () => {
   it('costs one timeout and not one per call', async () => {
     lossy.link.partition();
     await faultOf(lossy.store.ledger.reserve(wanted(freshCall(), [run], 1n)));
-    const before = performance.now();
+    const took = stopwatch();
     for (let i = 0; i < 50; i += 1) await faultOf(lossy.store.ledger.reserve(wanted(freshCall(), [run], 1n)));
-    expect(performance.now() - before).toBeLessThan(10_000);
+    expect(took()).toBeLessThan(250);
     await lossy.heal();
   });
 
@@ -374,9 +375,9 @@ describe('redis killed, restarted, frozen', () => {
   it('frozen: refuses within the timeout, and afterwards nothing stays held', async () => {
     const ids = Array.from({ length: 20 }, () => freshCall());
     suite.redis.freeze();
-    const before = performance.now();
+    const took = stopwatch();
     const faults = await Promise.all(ids.map((id) => faultOf(store.ledger.reserve(wanted(id, [run], 10n)))));
-    expect(performance.now() - before).toBeLessThan(10_000);
+    expect(took()).toBeLessThan(1_700);
     expect(new Set(faults.map(({ code }) => code))).toEqual(new Set(['TG_LEDGER_UNAVAILABLE']));
     await Promise.all(ids.map((id) => store.ledger.release(id)));
     suite.redis.thaw();

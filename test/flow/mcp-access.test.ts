@@ -122,8 +122,6 @@ async function connect(gate: TestGate, jwt: string): Promise<Client> {
   return client;
 }
 
-/** The machine may be busy. */
-
 describe('the gate as an OAuth resource server', () => {
   it('leads a client from its 401 to the metadata and to the issuer (RFC 9728)', async () => {
     const gate = await start();

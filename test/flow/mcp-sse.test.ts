@@ -83,8 +83,6 @@ async function oldServer(): Promise<string> {
 
 const textOf = (result: unknown): string => (result as { content: { text: string }[] }).content[0]?.text ?? '';
 
-/** The machine may be busy. */
-
 describe('a client of 2024-11-05', () => {
   it('lists, calls, hears progress, answers questions and is judged', async () => {
     const gate = await gateFor(stdio());

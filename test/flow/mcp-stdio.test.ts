@@ -63,8 +63,6 @@ const alive = (pid: number): boolean => {
   }
 };
 
-/** The machine may be busy. */
-
 describe('two real servers from npm, unchanged', () => {
   it('the filesystem server says the same through the gate', async () => {
     writeFileSync(join(folder, 'note.txt'), 'größe: 10 €\n');

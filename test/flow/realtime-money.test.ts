@@ -10,6 +10,7 @@ import {
   spokenAnswer,
   writtenAnswer,
 } from '../support/socket-upstream.ts';
+import { stopwatch } from '../support/stopwatch.ts';
 
 let at: RealtimeGate;
 
@@ -255,19 +256,19 @@ describe('a response that the provider begins by itself', () => {
 });
 
 describe('a halt', () => {
-  it('cuts a silent socket by itself, with a code and the reason', async () => {
+  it('cuts a silent socket within a second, with a code and the reason', async () => {
     at = await openRealtime({}, [writtenAnswer('resp_1', ['Hel', 'lo']).slice(0, 6)]);
     const client = await at.client();
     client.say(CREATE);
     await client.next('response.output_text.delta');
     const other = await at.client('other');
     const outside = openHalts(join(at.gate.folder, 'data', 'tollgate.db'), systemClock());
-    const began = performance.now();
+    const took = stopwatch();
     outside.halts.add('run', 'local/open/r');
     outside.close();
     const end = await client.closed;
     expect(end).toMatchObject({ code: 1008, reason: 'tollgate halted this run' });
-    expect(end.at - began).toBeLessThan(10_000);
+    expect(took()).toBeLessThan(1000);
     expect(client.events.at(-1)).toMatchObject({ type: 'error', error: { rule: 'halt/run', reason: 'halted' } });
     const [call] = await at.responses(2);
     expect(call).toMatchObject({ ending: 'cut', fault: 'TG_POLICY_DENIED' });
@@ -296,11 +297,11 @@ describe('a halt', () => {
     // most of it waits at the provider: the gate does not hold it
     expect(at.provider().socket.bufferedAmount).toBeGreaterThan(5_000_000);
     const outside = openHalts(join(at.gate.folder, 'data', 'tollgate.db'), systemClock());
-    const began = performance.now();
+    const took = stopwatch();
     outside.halts.add('run', 'local/open/r');
     outside.close();
     await at.responses(2);
-    expect(performance.now() - began).toBeLessThan(10_000);
+    expect(took()).toBeLessThan(1500);
   });
 
   it('by a rule, of the very socket that it is said on', async () => {
@@ -326,16 +327,16 @@ rules:
 
 describe('the end of the gate', () => {
   it('closes idle sockets with 1001', async () => {
-    at = await openRealtime({ config: { limits: { shutdown_s: 30 } } });
+    at = await openRealtime({ config: { limits: { shutdown_s: 5 } } });
     const client = await at.client();
-    const began = performance.now();
+    const took = stopwatch();
     await at.gate.stop();
     expect(await client.closed).toMatchObject({ code: 1001, reason: 'this gate is shutting down' });
-    expect(performance.now() - began).toBeLessThan(15_000);
+    expect(took()).toBeLessThan(2500);
   });
 
   it('lets a response end first, and takes no further one', async () => {
-    at = await openRealtime({ config: { limits: { shutdown_s: 30 } } });
+    at = await openRealtime({ config: { limits: { shutdown_s: 5 } } });
     const client = await at.client();
     client.say(CREATE);
     await at.provider().next('response.create');

@@ -92,7 +92,7 @@ it.each(LEASES)(
     const ended = (await Promise.all(underWay)).map(({ status }) => status);
     expect(ended.filter((status) => status !== 200 && status !== 503)).toEqual([]);
     // what is leased may still be spent
-    if (leaseMs > 0) await until(async () => (await ask(gate)).status === 503, 'the lease is used up or over', 10_000);
+    if (leaseMs > 0) await until(async () => (await ask(gate)).status === 503, 'the lease is used up or over');
     else expect((await ask(gate)).status).toBe(503);
 
     const client = new Redis(second.port);

@@ -10,6 +10,7 @@ import { createLog } from '../../gateway/telemetry/log.ts';
 import { startTestGate, type TestGate } from '../support/gate.ts';
 import { gatesForSuite } from '../support/redis-suite.ts';
 import { account, openShared, until } from '../support/shared-store.ts';
+import { stopwatch } from '../support/stopwatch.ts';
 import { completion, json, startUpstream, type TestUpstream } from '../support/upstream.ts';
 
 const TENANT = account('tenant:local:total:0', 0n);
@@ -66,9 +67,9 @@ describe('two gates and one redis', () => {
     const gate = await open({ budgets: [{ scope: 'tenant', limit_usd: 1 }] });
     expect((await ask(gate)).status).toBe(200);
     suite.redis.freeze();
-    const before = performance.now();
+    const took = stopwatch();
     const refused = await Promise.all(Array.from({ length: 20 }, () => ask(gate)));
-    expect(performance.now() - before).toBeLessThan(10_000);
+    expect(took()).toBeLessThan(2_000);
     for (const response of refused) {
       expect(response.status).toBe(503);
       expect(await codeOf(response)).toBe('TG_LEDGER_UNAVAILABLE');
@@ -139,7 +140,9 @@ describe('two gates and one redis', () => {
     expect((await ask(two, body(10, 'b'))).status).toBe(200);
     // the third of the run, the second at this gate: denied, and the run is halted
     expect((await ask(one, body(10, 'c'))).status).toBe(403);
-    await until(async () => (await ask(two, body(10, 'd'))).status === 403, 'the other gate heard of the halt', 2_000);
+    const heard = stopwatch();
+    await until(async () => (await ask(two, body(10, 'd'))).status === 403, 'the other gate heard of the halt');
+    expect(heard()).toBeLessThan(2_000);
     expect((await ask(two, body(10, 'e'), 'other')).status).toBe(200);
     // an operator lifts it beside both
     const desk = await openRedisDesk(suite.redis.url, { clock: systemClock(), log: createLog({ level: 'silent' }) });
@@ -148,7 +151,9 @@ describe('two gates and one redis', () => {
     expect(await desk.halts.lift('run', 'local/open/r')).toBe(false);
     await desk.close();
     const words = async (): Promise<string> => (await ask(one, body(10, 'f'))).text();
-    await until(async () => (await words()).includes('three steps are enough'), 'the rule speaks again', 2_000);
+    const lifted = stopwatch();
+    await until(async () => (await words()).includes('three steps are enough'), 'the rule speaks again');
+    expect(lifted()).toBeLessThan(2_000);
   });
 });
 
@@ -202,9 +207,13 @@ describe('keys that gates share', () => {
     await store.keys.add(keyHash(key), { id: 'key_1', tenant: 'default', agent: 'coder', createdAt: epochMs(1) });
     expect((await withKey()).status).toBe(200);
     await store.keys.revoke('key_1', epochMs(Date.now()));
+    const revoked = stopwatch();
     await until(async () => (await withKey()).status === 401, 'the key is refused');
+    expect(revoked()).toBeLessThan(1_500);
     suite.redis.freeze();
+    const frozen = stopwatch();
     await until(async () => (await withKey()).status === 503, 'what was known of the key is too old');
+    expect(frozen()).toBeLessThan(3_000);
     suite.redis.thaw();
     await store.close();
     rmSync(folder, { recursive: true });

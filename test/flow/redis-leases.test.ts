@@ -59,7 +59,7 @@ const ask = (url: string, run: string): Promise<Response> =>
 async function spentInRedis(): Promise<bigint> {
   const store = await openShared(suite.redis.url);
   const balance = async () => (await store.ledger.balances([TENANT]))[0];
-  await until(async () => (await balance())?.held === 0n, 'nothing is held', 15_000);
+  await until(async () => (await balance())?.held === 0n, 'nothing is held');
   expect(await store.audit()).toEqual([]);
   const spent = (await balance())?.spent ?? -1n;
   await store.close();
@@ -189,7 +189,7 @@ describe('kill -9 of gates that lease', () => {
       const pair = await Promise.all(configs.map((config) => startChildGate(config)));
       const working = pair.flatMap(({ url }) => Array.from({ length: 6 }, (_, n) => load(url, `r${n % 3}`)));
       const before = upstream.received.length;
-      await until(() => upstream.received.length > before + 60, 'calls are carried', 20_000);
+      await until(() => upstream.received.length > before + 60, 'calls are carried');
       await sleep(137 * round);
       for (const gate of pair) await gate.end('SIGKILL');
       await Promise.all(working);
@@ -214,7 +214,7 @@ describe('kill -9 of gates that lease', () => {
     const config = writeConfig(settings(1_000, 60_000));
     const gate = await startChildGate(config);
     const working = Array.from({ length: 4 }, () => load(gate.url, 'r'));
-    await until(() => upstream.received.length > 60, 'calls are carried', 20_000);
+    await until(() => upstream.received.length > 60, 'calls are carried');
     // what is open when it dies is open for certain, and granted out of leases
     unanswered = 0;
     await until(() => unanswered === working.length, 'every agent waits');

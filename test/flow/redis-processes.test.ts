@@ -61,7 +61,7 @@ async function start(folder: string, seed: number, calls: number, leaseMs: numbe
   child.stdout?.on('data', (text: Buffer) => {
     said += text.toString();
   });
-  await until(() => said.includes('ready'), 'the worker is ready', 20_000);
+  await until(() => said.includes('ready'), 'the worker is ready');
   return { child, folder, gone, leased: () => Number(/done (\d+)/.exec(said)?.[1] ?? 0) };
 }
 

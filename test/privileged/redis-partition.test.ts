@@ -74,7 +74,7 @@ describe.each(['cut', 'deafen'] as const)('a gate whose way to redis is gone (%s
 
     // calls of the first are under way when its way goes
     const underWay = Array.from({ length: 5 }, () => ask(one));
-    await until(async () => upstream.received.length >= 7, 'they are carried', 20_000);
+    await until(async () => upstream.received.length >= 7, 'they are carried');
     redis.ways[0][how]();
     const ended = await Promise.all(underWay);
     expect(ended.map(({ status }) => status)).toEqual([200, 200, 200, 200, 200]);
@@ -83,16 +83,16 @@ describe.each(['cut', 'deafen'] as const)('a gate whose way to redis is gone (%s
     for (let i = 0; i < 5; i += 1) expect((await ask(two)).status).toBe(200);
 
     redis.ways[0].mend();
-    await until(async () => (await ask(one)).status === 200, 'the first gate carries again', 20_000);
+    await until(async () => (await ask(one)).status === 200, 'the first gate carries again');
     // now everybody until the money is gone
     const bothAreRefused = async (): Promise<boolean> => {
       const replies = await Promise.all([ask(one), ask(two)]);
       return replies.every(({ status }) => status === 402);
     };
-    await until(bothAreRefused, 'the money is gone', 20_000);
+    await until(bothAreRefused, 'the money is gone');
     const allAreSealed = async (): Promise<boolean> =>
       (await carriedOf(one)) + (await carriedOf(two)) === upstream.received.length;
-    await until(allAreSealed, 'all are sealed', 20_000);
+    await until(allAreSealed, 'all are sealed');
     const spent = (await spentOf(one)) + (await spentOf(two));
     expect(spent).toBeLessThanOrEqual(COST * 40n);
     // no phantom denial: what is left is less than the worst case of one more call
@@ -103,7 +103,7 @@ describe.each(['cut', 'deafen'] as const)('a gate whose way to redis is gone (%s
     // leases are taken where there is plenty: money for 500 exact calls
     const [one, two] = await open(Number(COST * 500n) / 1e9, 60_000);
     for (const gate of [one, two])
-      await until(async () => (await ask(gate)).status === 200 && (await leased(gate)) > 0, 'calls are leased', 20_000);
+      await until(async () => (await ask(gate)).status === 200 && (await leased(gate)) > 0, 'calls are leased');
     redis.ways[0][how]();
     const before = await leased(one);
     let status = 200;
@@ -113,7 +113,7 @@ describe.each(['cut', 'deafen'] as const)('a gate whose way to redis is gone (%s
     for (let i = 0; i < 5; i += 1) expect((await ask(two)).status).toBe(200);
 
     redis.ways[0].mend();
-    await until(async () => (await ask(one)).status === 200, 'the first gate carries again', 20_000);
+    await until(async () => (await ask(one)).status === 200, 'the first gate carries again');
     const allAreRefused = async (): Promise<boolean> => {
       const replies = await Promise.all(Array.from({ length: 12 }, (_, n) => ask(n % 2 === 0 ? one : two)));
       return replies.every(({ status }) => status === 402);
@@ -121,7 +121,7 @@ describe.each(['cut', 'deafen'] as const)('a gate whose way to redis is gone (%s
     await until(allAreRefused, 'the money is gone', 40_000);
     const allAreSealed = async (): Promise<boolean> =>
       (await carriedOf(one)) + (await carriedOf(two)) === upstream.received.length;
-    await until(allAreSealed, 'all are sealed', 20_000);
+    await until(allAreSealed, 'all are sealed');
     const spent = (await spentOf(one)) + (await spentOf(two));
     expect(spent).toBeLessThanOrEqual(COST * 500n);
     expect(COST * 500n - spent).toBeLessThan(WORST);

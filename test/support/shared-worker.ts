@@ -56,7 +56,7 @@ const crew = Array.from({ length: 40 }, async () => {
   }
 });
 await Promise.all(crew);
-await until(() => ledger.pending() === 0, 'everything is delivered', 15_000);
+await until(() => ledger.pending() === 0, 'everything is delivered');
 await store.close();
 process.stdout.write(`done ${from.lease} ${from.store}\n`);
 

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { SseSplitter, sseFields, withData, withMarkedId } from '../../../gateway/dialects/_shared/sse.ts';
+import { stopwatch } from '../../support/stopwatch.ts';
 
 const encode = (text: string): Uint8Array => new TextEncoder().encode(text);
 const decode = (bytes: Uint8Array): string => new TextDecoder('utf-8', { ignoreBOM: true }).decode(bytes);
@@ -57,9 +58,9 @@ describe('SseSplitter', () => {
 
   it('takes an event of a megabyte in single bytes in linear time', () => {
     const event = encode(`data: ${'x'.repeat(1 << 20)}\n\n`);
-    const started = performance.now();
+    const took = stopwatch();
     expect(split(cut(event, 1)).events).toHaveLength(1);
-    expect(performance.now() - started).toBeLessThan(20_000);
+    expect(took()).toBeLessThan(5000);
   });
 });
 

@@ -4,6 +4,7 @@ import { POINTS } from '../../../gateway/domain/action.ts';
 import { NAME_PATTERN } from '../../../gateway/domain/name-pattern.ts';
 import { globMatches, parseGlob } from '../../../gateway/policy/glob.ts';
 import { compilePattern, requiredText } from '../../../gateway/policy/linear-pattern.ts';
+import { stopwatch } from '../../support/stopwatch.ts';
 import { judge, rule, snapshot } from './_judging.ts';
 
 const hits = (fields: string, change: Parameters<typeof snapshot>[0] = {}): boolean =>
@@ -84,9 +85,9 @@ describe('the index', () => {
       }),
       { numRuns: 2000 },
     );
-    const start = performance.now();
+    const took = stopwatch();
     expect(globMatches(parseGlob(`${'*a'.repeat(50)}*b`), 'a'.repeat(20_000))).toBe(false);
-    expect(performance.now() - start).toBeLessThan(10_000);
+    expect(took()).toBeLessThan(1000);
   });
 });
 

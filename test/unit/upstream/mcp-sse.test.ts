@@ -124,9 +124,6 @@ async function session(server: McpServer): Promise<Record<string, string>> {
   return { 'mcp-session-id': String(opened.headers['mcp-session-id']) };
 }
 
-/** The machine may be busy. */
-const eventually = <T>(look: () => T) => expect.poll(look);
-
 describe('a server over HTTP+SSE', () => {
   it('answers like one over streamable HTTP', async () => {
     const { server, posts } = await open();
@@ -150,7 +147,7 @@ describe('a server over HTTP+SSE', () => {
     ]).toEqual([200, 200]);
     expect(streams).toHaveLength(2);
     expect((await server.exchange({ ...post(''), method: 'DELETE', headers: a })).status).toBe(200);
-    await eventually(() => streams[0]?.destroyed).toBe(true);
+    await expect.poll(() => streams[0]?.destroyed).toBe(true);
     expect((await server.exchange(post(call('echo'), a))).status).toBe(404);
   });
 
@@ -169,7 +166,7 @@ describe('a server over HTTP+SSE', () => {
       message: expect.stringContaining('endpoint of another origin'),
     });
     expect(posts).toEqual([]);
-    await eventually(() => streams[0]?.destroyed).toBe(true);
+    await expect.poll(() => streams[0]?.destroyed).toBe(true);
   });
 
   it('may name its endpoint absolutely', async () => {

@@ -136,9 +136,6 @@ const alive = (pid: number): boolean => {
 const pids = (): number[] =>
   existsSync(join(folder, 'pids')) ? readFileSync(join(folder, 'pids'), 'utf8').trim().split('\n').map(Number) : [];
 
-/** The machine may be busy. */
-const eventually = <T>(look: () => T) => expect.poll(look);
-
 describe('a legacy session', () => {
   it('is a process of its own, and answers like a streamable HTTP server', async () => {
     const { server } = open();
@@ -192,7 +189,7 @@ describe('a legacy session', () => {
       '{"jsonrpc":"2.0","id":90071992547409931,"method":"tools/call","params":{"name":"echo","arguments":{"text":1}}}';
     const answer = server.exchange(post(raw, { headers }));
     await server.exchange(post(body, { headers, signal: AbortSignal.timeout(300) })).catch(() => undefined);
-    await eventually(() => readFileSync(join(folder, 'seen'), 'utf8')).toContain('"id": 9007199254740993,');
+    await expect.poll(() => readFileSync(join(folder, 'seen'), 'utf8')).toContain('"id": 9007199254740993,');
     expect(readFileSync(join(folder, 'seen'), 'utf8')).toContain('"id":90071992547409931,');
     // the fixture parses ids as doubles, so its answer names another request: it reaches nobody
     await Promise.race([answer, sleep(100)]);
@@ -419,7 +416,7 @@ describe('a process', () => {
     const child = Number(textOf(message));
     expect(alive(child)).toBe(true);
     expect((await server.exchange({ ...post(''), method: 'DELETE', headers })).status).toBe(200);
-    await eventually(() => [child, ...pids()].filter(alive)).toEqual([]);
+    await expect.poll(() => [child, ...pids()].filter(alive)).toEqual([]);
     expect((await server.exchange(post(call(2, 'pid'), { headers }))).status).toBe(404);
   });
 
@@ -428,7 +425,7 @@ describe('a process', () => {
     const headers = await session(server);
     const [message] = await messages(await server.exchange(post(call(1, 'grandchild', { own }), { headers })));
     await messages(await server.exchange(post(call(2, 'die'), { headers })));
-    await eventually(() => alive(Number(textOf(message)))).toBe(false);
+    await expect.poll(() => alive(Number(textOf(message)))).toBe(false);
   });
 
   it('that ignores the end of its input and TERM is killed', async () => {
@@ -446,13 +443,13 @@ describe('a process', () => {
     });
     const code = await new Promise((done) => holder.once('exit', done));
     expect([code, pids()]).toEqual([42, [expect.any(Number)]]);
-    await eventually(() => pids().filter(alive)).toEqual([]);
+    await expect.poll(() => pids().filter(alive)).toEqual([]);
   });
 
   it('that nobody uses is ended', async () => {
     const { server } = open({}, { idleMs: 200 });
     const headers = await session(server);
-    await eventually(() => pids().filter(alive)).toEqual([]);
+    await expect.poll(() => pids().filter(alive)).toEqual([]);
     expect((await server.exchange(post(call(2, 'pid'), { headers }))).status).toBe(404);
   });
 
@@ -471,7 +468,7 @@ describe('a process', () => {
     const { server, logged } = open({ TOKEN: 'hunter2-hunter2' });
     const headers = await session(server);
     await messages(await server.exchange(post(call(1, 'noise'), { headers })));
-    await eventually(() => logged.length).toBe(2);
+    await expect.poll(() => logged.length).toBe(2);
     expect(logged.map((l) => l['stderr'])).toEqual(['using [secret]', '[a line of more than 4096 bytes]']);
   });
 });
@@ -531,7 +528,7 @@ describe('a modern server', () => {
     const answer = await server.exchange(post(initialize()));
     expect([answer.status, answer.headers['mcp-session-id']]).toEqual([400, undefined]);
     expect((await messages(answer))[0]).toMatchObject({ id: 0, error: { code: -32601 } });
-    await eventually(() => pids().filter(alive)).toEqual([]);
+    await expect.poll(() => pids().filter(alive)).toEqual([]);
     const told = await open({}, { era: 'modern' }).server.exchange(post(initialize()));
     expect([told.status, (await messages(told))[0]?.error?.code]).toEqual([400, -32022]);
   });
@@ -581,12 +578,12 @@ describe('a modern server', () => {
     const { server } = open({ ERA: 'modern', SEEN_FILE: join(folder, 'seen') });
     const leave = new AbortController();
     const asked = server.exchange(post(modern('c', 'tools/call', { name: 'silent' }), { signal: leave.signal }));
-    await eventually(() => existsSync(join(folder, 'seen')) && readFileSync(join(folder, 'seen'), 'utf8')).toContain(
-      'silent',
-    );
+    await expect
+      .poll(() => existsSync(join(folder, 'seen')) && readFileSync(join(folder, 'seen'), 'utf8'))
+      .toContain('silent');
     leave.abort(new Error('left'));
     await expect(asked).rejects.toThrow('left');
-    await eventually(() => readFileSync(join(folder, 'seen'), 'utf8')).toContain('notifications/cancelled');
+    await expect.poll(() => readFileSync(join(folder, 'seen'), 'utf8')).toContain('notifications/cancelled');
     const lines = readFileSync(join(folder, 'seen'), 'utf8')
       .trim()
       .split('\n')
