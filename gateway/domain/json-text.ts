@@ -175,7 +175,7 @@ interface Child {
 }
 
 /** The members or elements of the object or array that starts at `start`, with their spans. */
-function* children(text: string, start: number): Generator<Child> {
+export function* children(text: string, start: number): Generator<Child> {
   const isMap = text.charCodeAt(start) === 123;
   let i = skipSpace(text, start + 1);
   while (text.charCodeAt(i) !== 125 && text.charCodeAt(i) !== 93) {
@@ -195,18 +195,15 @@ function* children(text: string, start: number): Generator<Child> {
   }
 }
 
-function findChild(text: string, start: number, token: string): { child?: Child; last?: Child } {
+function findChild(text: string, start: number, token: string): Span | undefined {
   const open = text.charCodeAt(start);
-  if (open !== 123 && open !== 91) return {};
+  if (open !== 123 && open !== 91) return undefined;
   let index = 0;
-  let last: Child | undefined;
-  for (const child of children(text, start)) {
-    if (child.name === undefined ? String(index) === token : child.name === token)
-      return { child, ...(last && { last }) };
+  for (const { name = String(index), value } of children(text, start)) {
+    if (name === token) return value;
     index += 1;
-    last = child;
   }
-  return last ? { last } : {};
+  return undefined;
 }
 
 /** Where the value that `pointer` names stands in `text`; undefined where there is none. `text` must be valid JSON. */
@@ -214,9 +211,9 @@ export function spanOf(text: string, pointer: Pointer): Span | undefined {
   const start = skipSpace(text, 0);
   let span: Span = { start, end: valueEnd(text, start) };
   for (const token of pointerTokens(pointer)) {
-    const { child } = findChild(text, span.start, token);
+    const child = findChild(text, span.start, token);
     if (!child) return undefined;
-    span = child.value;
+    span = child;
   }
   return span;
 }
@@ -226,51 +223,6 @@ export function elementSpans(text: string, pointer: Pointer): readonly Span[] | 
   const list = spanOf(text, pointer);
   if (!list || text.charCodeAt(list.start) !== 91) return undefined;
   return [...children(text, list.start)].map(({ value }) => value);
-}
-
-/** One splice: put this JSON text at a pointer (an absent member of a present object is added; `-` appends), or remove what is there. */
-export type Splice = { readonly at: Pointer; readonly json: string } | { readonly at: Pointer; readonly remove: true };
-
-/**
- * Applies one splice and leaves every other byte of `text` as it was. Throws a RangeError where it has nowhere to land: the
- * parent is missing or is not a container, or what should be removed is not there.
- */
-export function splice(text: string, edit: Splice): string {
-  const cut = edit.at.lastIndexOf('/');
-  if (cut === -1) {
-    if ('remove' in edit) throw new RangeError('the whole document cannot be removed');
-    const whole = spanOf(text, '') as Span;
-    return text.slice(0, whole.start) + edit.json + text.slice(whole.end);
-  }
-  const parent = spanOf(text, edit.at.slice(0, cut));
-  const token = pointerTokens(edit.at.slice(cut))[0] as string;
-  if (!parent) throw new RangeError(`nothing stands at \`${edit.at.slice(0, cut)}\``);
-  const open = text.charCodeAt(parent.start);
-  if (open !== 123 && open !== 91) throw new RangeError(`\`${edit.at.slice(0, cut)}\` is no object or array`);
-  const { child, last } = findChild(text, parent.start, token);
-  if ('remove' in edit) {
-    if (!child) throw new RangeError(`nothing stands at \`${edit.at}\``);
-    return removeChild(text, parent, child, last);
-  }
-  if (child) return text.slice(0, child.value.start) + edit.json + text.slice(child.value.end);
-  if (open === 91 && token !== '-')
-    throw new RangeError(`the array at \`${edit.at.slice(0, cut)}\` has no element \`${token}\``);
-  const item = open === 123 ? `${JSON.stringify(token)}:${edit.json}` : edit.json;
-  return last
-    ? `${text.slice(0, last.value.end)},${item}${text.slice(last.value.end)}`
-    : `${text.slice(0, parent.start + 1)}${item}${text.slice(parent.start + 1)}`;
-}
-
-function removeChild(text: string, parent: Span, child: Child, before: Child | undefined): string {
-  if (before) return text.slice(0, before.value.end) + text.slice(child.value.end);
-  const next = skipSpace(text, child.value.end);
-  if (text.charCodeAt(next) === 44) return text.slice(0, child.start) + text.slice(skipSpace(text, next + 1));
-  return text.slice(0, parent.start + 1) + text.slice(parent.end - 1);
-}
-
-/** Applies splices one after the other; each pointer is read against the text the ones before it left. */
-export function spliceAll(text: string, edits: readonly Splice[]): string {
-  return edits.reduce(splice, text);
 }
 
 /** A document whose top level is an object, or a JsonFault that says so. */

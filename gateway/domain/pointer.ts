@@ -5,6 +5,9 @@ export type Pointer = string;
 
 const INDEX = /^(0|[1-9][0-9]*)$/;
 
+/** The place in an array that a token names; -1 where it names none. */
+export const elementIndex = (token: string): number => (INDEX.test(token) ? Number(token) : -1);
+
 /** Splits a pointer into unescaped tokens. Throws a SyntaxError on anything RFC 6901 does not allow. */
 export function pointerTokens(pointer: Pointer): string[] {
   if (pointer === '') return [];
@@ -24,7 +27,7 @@ export function childPointer(parent: Pointer, token: string | number): Pointer {
 export function resolvePointer(root: Json, pointer: Pointer): Json | undefined {
   let value: Json | undefined = root;
   for (const token of pointerTokens(pointer)) {
-    if (isArray(value)) value = INDEX.test(token) ? value[Number(token)] : undefined;
+    if (isArray(value)) value = value[elementIndex(token)];
     else if (isObject(value) && Object.hasOwn(value, token)) value = value[token];
     else return undefined;
   }
@@ -39,8 +42,8 @@ export function expandPointer(root: Json, pattern: Pointer): Pointer[] {
     for (const [at, value] of found) {
       if (token === '*' && isArray(value))
         for (const [i, item] of value.entries()) next.push([childPointer(at, i), item]);
-      else if (isArray(value) && INDEX.test(token)) {
-        const item = value[Number(token)];
+      else if (isArray(value)) {
+        const item = value[elementIndex(token)];
         if (item !== undefined) next.push([childPointer(at, token), item]);
       } else if (isObject(value) && Object.hasOwn(value, token))
         next.push([childPointer(at, token), value[token] as Json]);

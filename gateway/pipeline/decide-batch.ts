@@ -1,7 +1,7 @@
 import { setImmediate } from 'node:timers/promises';
 import { Fault } from '../domain/fault.ts';
 import { isArray } from '../domain/json.ts';
-import type { Splice } from '../domain/json-text.ts';
+import type { Splice } from '../domain/json-splice.ts';
 import type { Member, Reading } from '../ports/dialect.ts';
 import { ask } from './ask.ts';
 import {

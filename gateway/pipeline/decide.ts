@@ -1,7 +1,8 @@
 import type { ModelRef } from '../domain/action.ts';
 import { Fault } from '../domain/fault.ts';
 import { isArray } from '../domain/json.ts';
-import { JsonFault, parseStrict, type Splice } from '../domain/json-text.ts';
+import type { Splice } from '../domain/json-splice.ts';
+import { JsonFault, parseStrict } from '../domain/json-text.ts';
 import type { Quote } from '../domain/pricing.ts';
 import type { JudgedAction } from '../domain/receipt.ts';
 import type { Digest, Nano } from '../domain/scalars.ts';
@@ -155,13 +156,12 @@ export function settleEdits(
   try {
     for (const { judged, base } of heard) {
       const { edits } = judged.verdict;
-      splices.push(
-        ...(isArray(base)
-          ? splicesAt('', editsOfTexts(base as readonly string[], edits))
-          : splicesAt(base as string, edits)),
-      );
+      const made = isArray(base)
+        ? splicesAt('', editsOfTexts(base as readonly string[], edits))
+        : splicesAt(base as string, edits);
+      for (const one of made) splices.push(one);
     }
-    splices.push(...more);
+    for (const one of more) splices.push(one);
     if (splices.length === 0) return reading;
     const text = land(reading.doc.text, splices);
     return plea.dialect.read(parseStrict(text), utf8.encode(text).length, plea.headers, plea.path);

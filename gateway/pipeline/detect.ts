@@ -112,8 +112,10 @@ export class Noses {
       for (const [i, part] of parts.entries()) {
         const { found, told } = known[i] as KnownText;
         if (detector) this.#smell(detector, part, found, placed);
-        else
-          placed.push(...(told?.get(name)?.map((finding) => placeIn(part, finding)) ?? unknown([`${name}.*`], part)));
+        else {
+          const heard = told?.get(name)?.map((finding) => placeIn(part, finding)) ?? unknown([`${name}.*`], part);
+          for (const finding of heard) placed.push(finding);
+        }
       }
     }
     return placed;

@@ -1,5 +1,5 @@
 import type { Edit } from '../domain/action.ts';
-import { type Splice, spliceAll } from '../domain/json-text.ts';
+import { type Splice, spliceAll } from '../domain/json-splice.ts';
 import type { Pointer } from '../domain/pointer.ts';
 
 /** Moves edits that are relative to a target to where the target stands in the body. */

@@ -1,6 +1,7 @@
 import { Fault } from '../domain/fault.ts';
 import type { Json } from '../domain/json.ts';
-import { JsonFault, parseStrict, spanOf, splice } from '../domain/json-text.ts';
+import { splice } from '../domain/json-splice.ts';
+import { JsonFault, parseStrict, spanOf } from '../domain/json-text.ts';
 import type { ResultLines } from '../ports/dialect.ts';
 import type { UpstreamReply } from '../ports/upstream.ts';
 import type { Carrier } from './carrier.ts';

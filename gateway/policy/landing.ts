@@ -1,5 +1,5 @@
 import { isArray, isObject, type Json } from '../domain/json.ts';
-import { childPointer, type Pointer, pointerTokens } from '../domain/pointer.ts';
+import { childPointer, elementIndex, type Pointer, pointerTokens } from '../domain/pointer.ts';
 
 /** Where a pointer pattern leads in a target. */
 export interface Landing {
@@ -7,8 +7,6 @@ export interface Landing {
   /** undefined: an absent member of a present object */
   readonly value: Json | undefined;
 }
-
-const INDEX = /^(0|[1-9][0-9]*)$/;
 
 /**
  * Every place a pattern names, absent members of present objects included; a token `*` stands for each element of one array.
@@ -22,8 +20,10 @@ export function landings(target: Json, pattern: Pointer): readonly Landing[] | u
     for (const { at, value } of places) {
       if (isArray(value) && token === '*')
         for (const [i, item] of value.entries()) next.push({ at: childPointer(at, i), value: item });
-      else if (isArray(value) && INDEX.test(token) && Number(token) < value.length) {
-        next.push({ at: childPointer(at, token), value: value[Number(token)] as Json });
+      else if (isArray(value)) {
+        const item = value[elementIndex(token)];
+        if (item === undefined) return undefined;
+        next.push({ at: childPointer(at, token), value: item });
       } else if (isObject(value)) {
         next.push({
           at: childPointer(at, token),

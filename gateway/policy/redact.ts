@@ -1,4 +1,4 @@
-import type { Action, Edit, TextPart } from '../domain/action.ts';
+import type { Edit, TextPart } from '../domain/action.ts';
 import { type PlacedFinding, tokenText, tokenWord } from '../domain/finding.ts';
 import type { Snapshot } from '../domain/snapshot.ts';
 import type { Sha256 } from './judge.ts';
@@ -27,6 +27,7 @@ interface Cut {
  */
 export function redact(snapshot: Snapshot, redactions: readonly Redaction[], sha256: Sha256): Edit[] {
   const { action, findings } = snapshot;
+  const parts = new Map(action.parts.map((part) => [part.at, part]));
   const cuts = new Map<TextPart, Cut[]>();
   for (const finding of findings) {
     const wish = redactions.find((r) => r.covers(finding));
@@ -38,7 +39,7 @@ export function redact(snapshot: Snapshot, redactions: readonly Redaction[], sha
         'a detector failed, so nothing can be redacted',
       );
     }
-    const part = partOf(action, finding, wish.rule);
+    const part = editablePart(parts.get(finding.at), finding, wish.rule);
     const list = cuts.get(part);
     if (list) list.push({ finding, wish });
     else cuts.set(part, [{ finding, wish }]);
@@ -47,8 +48,7 @@ export function redact(snapshot: Snapshot, redactions: readonly Redaction[], sha
   return Array.from(cuts, ([{ at, text }, list]) => ({ op: 'set', at, value: cutText(text, list, replacements) }));
 }
 
-function partOf(action: Action, finding: PlacedFinding, rule: number): TextPart {
-  const part = action.parts.find((p) => p.at === finding.at);
+function editablePart(part: TextPart | undefined, finding: PlacedFinding, rule: number): TextPart {
   const fits = part && finding.start >= 0 && finding.start < finding.end && finding.end <= part.text.length;
   if (!fits)
     throw new TransformFailure(

@@ -1,6 +1,5 @@
 import type { Action, Edit, TextPart } from '../domain/action.ts';
 import type { PlacedFinding, PlacedToken } from '../domain/finding.ts';
-import type { Pointer } from '../domain/pointer.ts';
 import type { Snapshot } from '../domain/snapshot.ts';
 import { type RuleHit, severity, type Verdict } from '../domain/verdict.ts';
 import { applyEdits } from './apply-edits.ts';
@@ -26,24 +25,24 @@ const failed = (rule: number, why: string): TransformFailure =>
  */
 export function reveal(snapshot: Snapshot, rules: readonly CompiledRule[], tool: ToolFacts): Revealed | undefined {
   const { action, tokens = [] } = snapshot;
-  const chosen = new Map<string, PlacedToken[]>();
+  const parts = new Map(action.parts.map((part) => [part.at, part]));
+  const chosen = new Map<TextPart, PlacedToken[]>();
   for (const token of tokens) {
     const rule = rules.find((r) =>
       r.changes.some((c) => c.op === 'rehydrate' && isMeant(c.rehydration, token, action)),
     );
     if (!rule) continue;
     checkToken(token, rule.index, tool);
-    const { frozen } = partAt(action, token.at);
-    if (frozen !== undefined)
-      throw failed(rule.index, `\`${token.token}\` stands in a part that must not change (${frozen})`);
-    const list = chosen.get(token.at);
+    const part = parts.get(token.at) as TextPart;
+    if (part.frozen !== undefined)
+      throw failed(rule.index, `\`${token.token}\` stands in a part that must not change (${part.frozen})`);
+    const list = chosen.get(part);
     if (list) list.push(token);
-    else chosen.set(token.at, [token]);
+    else chosen.set(part, [token]);
   }
   if (chosen.size === 0) return undefined;
-  const changes = [...chosen].map(([at, list]) => changed(action, at, list));
-  const edits = changes.map(({ part }): Edit => ({ op: 'set', at: part.at, value: part.text }));
-  const parts = new Map(changes.map(({ part }) => [part.at, part]));
+  const changes = new Map(Array.from(chosen, ([part, list]) => [part.at, changed(part, list)]));
+  const edits = Array.from(changes, ([at, { part }]): Edit => ({ op: 'set', at, value: part.text }));
   return {
     edits,
     snapshot: {
@@ -52,11 +51,11 @@ export function reveal(snapshot: Snapshot, rules: readonly CompiledRule[], tool:
       action: {
         ...action,
         target: applyEdits(action.target, edits),
-        parts: action.parts.map((part) => parts.get(part.at) ?? part),
+        parts: action.parts.map((part) => changes.get(part.at)?.part ?? part),
       },
       findings: [
-        ...snapshot.findings.map((f) => changes.find(({ part }) => part.at === f.at)?.moved(f) ?? f),
-        ...changes.flatMap(({ found }) => found),
+        ...snapshot.findings.map((f) => changes.get(f.at)?.moved(f) ?? f),
+        ...[...changes.values()].flatMap(({ found }) => found),
       ],
     },
   };
@@ -88,10 +87,7 @@ interface Changed {
   readonly moved: (finding: PlacedFinding) => PlacedFinding;
 }
 
-const partAt = ({ parts }: Action, at: Pointer): TextPart => parts.find((p) => p.at === at) as TextPart;
-
-function changed(action: Action, at: Pointer, tokens: readonly PlacedToken[]): Changed {
-  const part = partAt(action, at);
+function changed(part: TextPart, tokens: readonly PlacedToken[]): Changed {
   let text = '';
   let end = 0;
   const found: PlacedFinding[] = [];
@@ -100,7 +96,7 @@ function changed(action: Action, at: Pointer, tokens: readonly PlacedToken[]): C
     text += part.text.slice(end, start);
     found.push({
       kind,
-      at,
+      at: part.at,
       start: text.length,
       end: text.length + value.length,
       confidence: 1,

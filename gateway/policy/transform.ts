@@ -2,9 +2,10 @@ import type { Edit, TextPart } from '../domain/action.ts';
 import { canonical } from '../domain/canonical.ts';
 import { isArray, isObject, type Json } from '../domain/json.ts';
 import { childPointer, type Pointer, pointerTokens, resolvePointer } from '../domain/pointer.ts';
+import { GONE, PointerTree } from '../domain/pointer-tree.ts';
 import type { Snapshot } from '../domain/snapshot.ts';
 import type { OutputCap } from '../domain/verdict.ts';
-import { applyEdits } from './apply-edits.ts';
+import { changed } from './apply-edits.ts';
 import type { Glob } from './glob.ts';
 import { toolsToHide } from './hide-tools.ts';
 import type { Sha256 } from './judge.ts';
@@ -76,20 +77,29 @@ class Workpiece {
   readonly edits: Edit[] = [];
   readonly #action: Snapshot['action'];
   #target: Json;
-  /** an edit that certainly lands and is not in `#target` yet */
-  #due: Edit | undefined;
+  /** what certainly lands and is not in `#target` yet */
+  #due = new PointerTree<Json>();
   #frozen: readonly Pointer[];
+  #ice: PointerTree<true>;
 
   constructor({ action }: Snapshot) {
     this.#action = action;
     this.#target = action.target;
     this.#frozen = action.parts.filter(isFrozen).map((p) => p.at);
+    this.#ice = treeOf(this.#frozen);
   }
 
   get target(): Json {
-    if (this.#due) this.#target = applyEdits(this.#target, [this.#due]);
-    this.#due = undefined;
+    if (!this.#due.isEmpty) {
+      this.#target = changed(this.#target, this.#due);
+      this.#due = new PointerTree();
+    }
     return this.#target;
+  }
+
+  /** What stands there now; undefined where nothing does. */
+  at(pointer: Pointer): Json | undefined {
+    return resolvePointer(this.#due.meets(pointer) ? this.target : this.#target, pointer);
   }
 
   get editable(): readonly Pointer[] {
@@ -98,26 +108,32 @@ class Workpiece {
 
   edit(edit: Edit, rule: number): void {
     const { at } = edit;
-    if (this.#frozen.some((f) => f === at || f.startsWith(`${at}/`) || at.startsWith(`${f}/`))) {
-      throw failed(rule, `\`${at}\` is or holds a part that must not change`);
-    }
-    const old = resolvePointer(this.target, at);
-    if (edit.op === 'set' && old !== undefined) {
-      if (same(old, edit.value)) return;
-      this.#due = edit;
-    } else this.#land(edit, rule);
+    if (this.#ice.meets(at)) throw failed(rule, `\`${at}\` is or holds a part that must not change`);
+    if (at === '' && edit.op === 'remove') throw failed(rule, 'the whole target cannot be removed');
+    const old = this.at(at);
+    if (old === undefined && !(edit.op === 'set' && isObject(this.at(parentOf(at)))))
+      throw failed(rule, `\`${at}\` has nowhere to land`);
+    if (edit.op === 'set' && old !== undefined && same(old, edit.value)) return;
+    this.#due.add(at, edit.op === 'set' ? edit.value : GONE);
     this.edits.push(edit);
-    if (edit.op === 'remove') this.#frozen = this.#frozen.map((f) => shifted(f, at, this.target));
+    if (edit.op === 'remove') this.#move(at);
   }
 
-  #land(edit: Edit, rule: number): void {
-    try {
-      this.#target = applyEdits(this.target, [edit]);
-    } catch (error) {
-      if (error instanceof RangeError) throw failed(rule, error.message);
-      throw error;
-    }
+  /** An element went: where it stood among frozen parts they are elsewhere now. */
+  #move(removed: Pointer): void {
+    const parent = parentOf(removed);
+    if (!this.#frozen.some((f) => f.startsWith(`${parent}/`)) || !isArray(this.at(parent))) return;
+    this.#frozen = this.#frozen.map((f) => shifted(f, removed, parent));
+    this.#ice = treeOf(this.#frozen);
   }
+}
+
+const parentOf = (pointer: Pointer): Pointer => pointer.slice(0, pointer.lastIndexOf('/'));
+
+function treeOf(pointers: readonly Pointer[]): PointerTree<true> {
+  const tree = new PointerTree<true>();
+  for (const pointer of pointers) tree.add(pointer, true);
+  return tree;
 }
 
 const isFrozen = ({ frozen }: TextPart): boolean => frozen !== undefined;
@@ -125,10 +141,9 @@ const isFrozen = ({ frozen }: TextPart): boolean => frozen !== undefined;
 const same = (a: Json, b: Json): boolean =>
   a === b || (typeof a === 'object' && typeof b === 'object' && canonical(a) === canonical(b));
 
-/** Where `pointer` leads after the element at `removed` went: later elements of the same array moved up. */
-function shifted(pointer: Pointer, removed: Pointer, target: Json): Pointer {
-  const parent = removed.slice(0, removed.lastIndexOf('/'));
-  if (!isArray(resolvePointer(target, parent)) || !pointer.startsWith(`${parent}/`)) return pointer;
+/** Where `pointer` leads after the element at `removed` of the array at `parent` went: later ones moved up. */
+function shifted(pointer: Pointer, removed: Pointer, parent: Pointer): Pointer {
+  if (!pointer.startsWith(`${parent}/`)) return pointer;
   const [token, ...rest] = pointerTokens(pointer.slice(parent.length));
   const gone = Number(pointerTokens(removed.slice(parent.length))[0]);
   const at = childPointer(parent, Number(token) > gone ? Number(token) - 1 : Number(token));
@@ -185,7 +200,7 @@ function prepend(work: Workpiece, note: string, at: Pointer | undefined, rule: n
 
 /** `strict`: something that is no text has nowhere for the change to land. */
 function onText(work: Workpiece, at: Pointer, rule: number, by: (text: string) => string, strict: boolean): void {
-  const old = resolvePointer(work.target, at);
+  const old = work.at(at);
   if (typeof old === 'string') {
     const value = by(old);
     if (value !== old) work.edit({ op: 'set', at, value }, rule);

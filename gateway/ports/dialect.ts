@@ -1,7 +1,7 @@
 import type { Edit, TextPart } from '../domain/action.ts';
 import type { FaultCode } from '../domain/fault.ts';
 import type { Json, JsonText } from '../domain/json.ts';
-import type { Splice } from '../domain/json-text.ts';
+import type { Splice } from '../domain/json-splice.ts';
 import type { Pointer } from '../domain/pointer.ts';
 import type { RequestBound } from '../domain/pricing.ts';
 import type { Usage } from '../domain/usage.ts';

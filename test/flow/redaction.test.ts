@@ -2,6 +2,7 @@ import Anthropic from '@anthropic-ai/sdk';
 import OpenAI from 'openai';
 import { afterEach, describe, expect, it } from 'vitest';
 import { startTestGate, type TestGate } from '../support/gate.ts';
+import { stopwatch } from '../support/stopwatch.ts';
 import { completion, json, message, sse, startUpstream, type TestUpstream } from '../support/upstream.ts';
 
 let gate: TestGate;
@@ -89,6 +90,16 @@ describe('a value has one token in its run', () => {
       .chat.completions.stream({ ...ask(user('who?')), stream: true })
       .finalChatCompletion();
     expect(final.choices[0]?.message.content).toBe('<EMAIL_1> is not yours; it is <EMAIL_2>, says <EMAIL_2> herself');
+  });
+
+  it('in thousands of messages of one conversation, in time that grows with their number', async () => {
+    await open((_request, response) => json(response, 200, completion({ content: 'ok' })));
+    const took = stopwatch();
+    const messages = Array.from({ length: 4_000 }, (_, i) => user(`mail u${i}@acme-mail.com`));
+    await chat().chat.completions.create(ask(...messages));
+    expect(sent(0)).toEqual(messages.map((_, i) => `mail <EMAIL_${i + 1}>`));
+    // one walk through the body for each message would take half a minute
+    expect(took()).toBeLessThan(5_000);
   });
 
   it('in fifty calls at once', async () => {

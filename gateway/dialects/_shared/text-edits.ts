@@ -1,5 +1,5 @@
 import { isObject, type JsonText } from '../../domain/json.ts';
-import { type Splice, spliceAll } from '../../domain/json-text.ts';
+import { type Splice, spliceAll } from '../../domain/json-splice.ts';
 import type { ReplyChanges } from '../../ports/dialect.ts';
 
 /** Edits of a reply as splices. */

@@ -1,6 +1,6 @@
 import { Fault } from '../../domain/fault.ts';
 import { asString, isArray, isObject, type Json, type JsonText, member } from '../../domain/json.ts';
-import { type Splice, splice } from '../../domain/json-text.ts';
+import { type Splice, splice } from '../../domain/json-splice.ts';
 import type { Pointer } from '../../domain/pointer.ts';
 import type { Member, Reading, ReplyReading, ResultLines, StatusReading } from '../../ports/dialect.ts';
 import { NO_CAP } from '../_shared/plain-reading.ts';

@@ -1,5 +1,6 @@
 import type { Json } from '../../domain/json.ts';
-import { JsonFault, parseStrict, type Splice, spliceAll } from '../../domain/json-text.ts';
+import { type Splice, spliceAll } from '../../domain/json-splice.ts';
+import { JsonFault, parseStrict } from '../../domain/json-text.ts';
 import { sseFields } from '../_shared/sse.ts';
 
 const encoder = new TextEncoder();

@@ -1,6 +1,6 @@
 import { Fault } from '../../domain/fault.ts';
 import { asString, isArray, isObject, type JsonObject, type JsonText } from '../../domain/json.ts';
-import { type Splice, splice, spliceAll } from '../../domain/json-text.ts';
+import { type Splice, splice, spliceAll } from '../../domain/json-splice.ts';
 import { resolvePointer } from '../../domain/pointer.ts';
 import type { Reading, ReplyChanges, ReplyReading } from '../../ports/dialect.ts';
 import { blockType, isCallType, objectsOf } from './block.ts';

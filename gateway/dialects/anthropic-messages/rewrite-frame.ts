@@ -1,5 +1,5 @@
 import { asString, isObject, type Json, member } from '../../domain/json.ts';
-import type { Splice } from '../../domain/json-text.ts';
+import type { Splice } from '../../domain/json-splice.ts';
 import { resolvePointer } from '../../domain/pointer.ts';
 import type { Frame } from '../../ports/dialect.ts';
 import { bytesOf, EventText } from './event-text.ts';

@@ -1,6 +1,7 @@
 import { Fault } from '../../domain/fault.ts';
 import { asString, isObject, type Json, type JsonObject, type JsonText, member } from '../../domain/json.ts';
-import { JsonFault, parseStrict, type Splice, spliceAll } from '../../domain/json-text.ts';
+import { type Splice, spliceAll } from '../../domain/json-splice.ts';
+import { JsonFault, parseStrict } from '../../domain/json-text.ts';
 import { resolvePointer } from '../../domain/pointer.ts';
 import type { ProposedCall, Reading, ReplyChanges, ReplyReading } from '../../ports/dialect.ts';
 import { denseBytes, leastTokens } from '../_shared/least-tokens.ts';

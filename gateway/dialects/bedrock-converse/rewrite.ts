@@ -1,5 +1,5 @@
 import { isObject, type Json, type JsonObject, member } from '../../domain/json.ts';
-import { spliceAll } from '../../domain/json-text.ts';
+import { spliceAll } from '../../domain/json-splice.ts';
 import type { Frame } from '../../ports/dialect.ts';
 import { eventMessage, headerBytes } from '../_shared/event-stream.ts';
 import { type Block, isCall } from './block.ts';

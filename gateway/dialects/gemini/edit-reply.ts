@@ -1,5 +1,5 @@
 import type { Json, JsonText } from '../../domain/json.ts';
-import { type Splice, spliceAll } from '../../domain/json-text.ts';
+import { type Splice, spliceAll } from '../../domain/json-splice.ts';
 import type { ReplyChanges } from '../../ports/dialect.ts';
 import { PartEdits } from './part-edits.ts';
 import { readCandidates } from './reply.ts';

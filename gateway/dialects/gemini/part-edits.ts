@@ -1,5 +1,5 @@
 import { isArray, type Json, member } from '../../domain/json.ts';
-import type { Splice } from '../../domain/json-text.ts';
+import type { Splice } from '../../domain/json-splice.ts';
 import { resolvePointer } from '../../domain/pointer.ts';
 import { append } from '../_shared/append.ts';
 import type { OpenCall } from './call-book.ts';

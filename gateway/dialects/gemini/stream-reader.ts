@@ -1,5 +1,5 @@
 import { isObject, type Json } from '../../domain/json.ts';
-import { spliceAll } from '../../domain/json-text.ts';
+import { spliceAll } from '../../domain/json-splice.ts';
 import type { Usage } from '../../domain/usage.ts';
 import type { Frame, FrameChanges, MessageMark, Reading, Saying, StreamReader } from '../../ports/dialect.ts';
 import { relayedCalls } from './call-book.ts';

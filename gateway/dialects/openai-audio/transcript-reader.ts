@@ -1,5 +1,5 @@
 import { asString, isObject, type JsonObject } from '../../domain/json.ts';
-import { type Splice, spliceAll } from '../../domain/json-text.ts';
+import { type Splice, spliceAll } from '../../domain/json-splice.ts';
 import type { Usage } from '../../domain/usage.ts';
 import type { Frame, FrameChanges, MessageMark, Reading, StreamReader } from '../../ports/dialect.ts';
 import { denseBytes, leastTokens } from '../_shared/least-tokens.ts';

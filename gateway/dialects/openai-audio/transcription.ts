@@ -1,7 +1,7 @@
 import type { TextPart } from '../../domain/action.ts';
 import { Fault } from '../../domain/fault.ts';
 import { asCount, asString, isArray, isObject, type Json, type JsonText, member } from '../../domain/json.ts';
-import { type Splice, spliceAll } from '../../domain/json-text.ts';
+import { type Splice, spliceAll } from '../../domain/json-splice.ts';
 import type { Usage } from '../../domain/usage.ts';
 import type { Reading, ReplyChanges, ReplyReading } from '../../ports/dialect.ts';
 import { NO_MARK } from '../_shared/plain-dialect.ts';

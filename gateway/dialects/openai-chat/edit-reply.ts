@@ -1,5 +1,5 @@
 import { isArray, type Json, type JsonText, member } from '../../domain/json.ts';
-import { type Splice, spliceAll } from '../../domain/json-text.ts';
+import { type Splice, spliceAll } from '../../domain/json-splice.ts';
 import type { ReplyChanges } from '../../ports/dialect.ts';
 import { append } from '../_shared/append.ts';
 import { wireArguments } from './arguments.ts';

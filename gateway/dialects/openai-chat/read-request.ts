@@ -1,6 +1,6 @@
 import type { TextPart } from '../../domain/action.ts';
 import { asCount, asString, isArray, isObject, type Json, type JsonText, member } from '../../domain/json.ts';
-import type { Splice } from '../../domain/json-text.ts';
+import type { Splice } from '../../domain/json-splice.ts';
 import type { RequestBound } from '../../domain/pricing.ts';
 import type { Reading } from '../../ports/dialect.ts';
 import { contentParts } from './content.ts';

@@ -1,5 +1,5 @@
 import { isArray, isObject, type Json, member } from '../../domain/json.ts';
-import { type Splice, spliceAll } from '../../domain/json-text.ts';
+import { type Splice, spliceAll } from '../../domain/json-splice.ts';
 import type { Frame, FrameChanges } from '../../ports/dialect.ts';
 import { withData } from '../_shared/sse.ts';
 import { wireArguments } from './arguments.ts';

@@ -1,5 +1,6 @@
 import { asString, isObject, type JsonText, member } from '../../domain/json.ts';
-import { parseStrict, spanOf, splice } from '../../domain/json-text.ts';
+import { splice } from '../../domain/json-splice.ts';
+import { parseStrict, spanOf } from '../../domain/json-text.ts';
 import type { Pointer } from '../../domain/pointer.ts';
 import type { Reading } from '../../ports/dialect.ts';
 import type { ClientEvent, SpokenBody } from '../../ports/socket-language.ts';

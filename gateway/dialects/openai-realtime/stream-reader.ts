@@ -1,5 +1,5 @@
 import { asString, isArray, isObject, type Json, type JsonObject, member } from '../../domain/json.ts';
-import { type Splice, spliceAll } from '../../domain/json-text.ts';
+import { type Splice, spliceAll } from '../../domain/json-splice.ts';
 import type { Frame, FrameChanges, Reading } from '../../ports/dialect.ts';
 import { ResponseSocketReader } from '../openai-responses/socket-reader.ts';
 

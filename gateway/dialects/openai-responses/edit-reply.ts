@@ -1,6 +1,6 @@
 import type { Json, JsonText } from '../../domain/json.ts';
 import { isArray, member } from '../../domain/json.ts';
-import { type Splice, spliceAll } from '../../domain/json-text.ts';
+import { type Splice, spliceAll } from '../../domain/json-splice.ts';
 import { resolvePointer } from '../../domain/pointer.ts';
 import type { ReplyChanges } from '../../ports/dialect.ts';
 import { append } from '../_shared/append.ts';

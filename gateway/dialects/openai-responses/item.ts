@@ -1,5 +1,5 @@
 import { asString, isArray, isObject, type Json, type JsonObject, member } from '../../domain/json.ts';
-import type { Splice } from '../../domain/json-text.ts';
+import type { Splice } from '../../domain/json-splice.ts';
 import { childPointer, type Pointer } from '../../domain/pointer.ts';
 import type { ProposedCall } from '../../ports/dialect.ts';
 import { stringParts } from '../_shared/string-parts.ts';

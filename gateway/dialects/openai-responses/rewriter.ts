@@ -1,5 +1,5 @@
 import { asString, type Json, type JsonObject } from '../../domain/json.ts';
-import type { Splice } from '../../domain/json-text.ts';
+import type { Splice } from '../../domain/json-splice.ts';
 import type { Pointer } from '../../domain/pointer.ts';
 import type { FrameChanges } from '../../ports/dialect.ts';
 import { wireArguments } from '../openai-chat/arguments.ts';

@@ -1,5 +1,6 @@
 import { asString, isObject, type Json, type JsonObject, type JsonText, member } from '../../domain/json.ts';
-import { parseStrict, spanOf, splice } from '../../domain/json-text.ts';
+import { splice } from '../../domain/json-splice.ts';
+import { parseStrict, spanOf } from '../../domain/json-text.ts';
 import type { Reading, Saying, StreamReader } from '../../ports/dialect.ts';
 import type { Addressee, ClientEvent, ServerEvent, SocketSession, SpokenBody } from '../../ports/socket-language.ts';
 import { NO_CAP } from '../_shared/plain-reading.ts';

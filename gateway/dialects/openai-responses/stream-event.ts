@@ -1,5 +1,6 @@
 import { asString, type JsonObject, member } from '../../domain/json.ts';
-import { JsonFault, parseStrict, type Splice, spliceAll } from '../../domain/json-text.ts';
+import { type Splice, spliceAll } from '../../domain/json-splice.ts';
+import { JsonFault, parseStrict } from '../../domain/json-text.ts';
 import { objectIn } from '../_shared/object-in.ts';
 import { sseFields, withData } from '../_shared/sse.ts';
 

@@ -1,5 +1,5 @@
 import { Fault } from '../../domain/fault.ts';
-import { splice } from '../../domain/json-text.ts';
+import { splice } from '../../domain/json-splice.ts';
 import { RPC, RpcFault } from '../../domain/rpc-fault.ts';
 import type { RpcMessage } from '../../ports/mcp-wire.ts';
 import { judgeMessage } from './judge-message.ts';

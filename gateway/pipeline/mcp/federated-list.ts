@@ -1,5 +1,6 @@
 import { asString, type Json, member } from '../../domain/json.ts';
-import { elementSpans, splice } from '../../domain/json-text.ts';
+import { splice } from '../../domain/json-splice.ts';
+import { elementSpans } from '../../domain/json-text.ts';
 import { RPC, RpcFault } from '../../domain/rpc-fault.ts';
 import { epochMs } from '../../domain/scalars.ts';
 import { visibleText } from '../../domain/visible-text.ts';

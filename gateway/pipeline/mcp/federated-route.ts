@@ -1,5 +1,5 @@
 import { asString, type Json, member } from '../../domain/json.ts';
-import { splice } from '../../domain/json-text.ts';
+import { splice } from '../../domain/json-splice.ts';
 import type { Pointer } from '../../domain/pointer.ts';
 import { RPC, RpcFault } from '../../domain/rpc-fault.ts';
 import { visibleStart } from '../../domain/visible-text.ts';

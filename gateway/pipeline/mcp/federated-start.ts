@@ -1,6 +1,6 @@
 import { Fault } from '../../domain/fault.ts';
 import { asString, isObject, type Json, type JsonObject, member } from '../../domain/json.ts';
-import { splice } from '../../domain/json-text.ts';
+import { splice } from '../../domain/json-splice.ts';
 import { RPC, RpcFault } from '../../domain/rpc-fault.ts';
 import {
   answerWith,

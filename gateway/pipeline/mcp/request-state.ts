@@ -1,7 +1,8 @@
 import { hash } from 'node:crypto';
 import { canonicalExact, type ExactJson, isExactObject, parseExact } from '../../domain/exact-json.ts';
 import { asCount, asString, isObject, type Json, member } from '../../domain/json.ts';
-import { parseStrict, type Splice, splice } from '../../domain/json-text.ts';
+import { type Splice, splice } from '../../domain/json-splice.ts';
+import { parseStrict } from '../../domain/json-text.ts';
 import { RPC, RpcFault } from '../../domain/rpc-fault.ts';
 import { epochMs } from '../../domain/scalars.ts';
 import type { RpcMessage } from '../../ports/mcp-wire.ts';

@@ -1,5 +1,5 @@
 import { isArray, isObject, type Json, member } from '../../domain/json.ts';
-import { splice } from '../../domain/json-text.ts';
+import { splice } from '../../domain/json-splice.ts';
 import type { RpcMessage } from '../../ports/mcp-wire.ts';
 import { judgeMessage, type Seat } from './judge-message.ts';
 

@@ -1,5 +1,6 @@
 import { asString, member } from '../../domain/json.ts';
-import { type Splice, spanOf, spliceAll } from '../../domain/json-text.ts';
+import { type Splice, spliceAll } from '../../domain/json-splice.ts';
+import { spanOf } from '../../domain/json-text.ts';
 import type { McpEra, RpcMessage } from '../../ports/mcp-wire.ts';
 import type { Definition, PinKind, Standing } from '../../ports/pins.ts';
 import { claimsOf } from '../trust/tool-claims.ts';

@@ -1,5 +1,5 @@
 import { asString, isArray, type Json, member } from '../../domain/json.ts';
-import { type Splice, spliceAll } from '../../domain/json-text.ts';
+import { type Splice, spliceAll } from '../../domain/json-splice.ts';
 import { RPC, RpcFault } from '../../domain/rpc-fault.ts';
 import type { McpEra, RpcMessage } from '../../ports/mcp-wire.ts';
 import type { Leg } from './leg.ts';

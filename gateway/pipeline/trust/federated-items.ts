@@ -1,5 +1,5 @@
 import { isArray, isObject, type Json, member } from '../../domain/json.ts';
-import { type Splice, spliceAll } from '../../domain/json-text.ts';
+import { type Splice, spliceAll } from '../../domain/json-splice.ts';
 import { childPointer, type Pointer } from '../../domain/pointer.ts';
 import { visibleStart } from '../../domain/visible-text.ts';
 import type { McpNames } from '../../ports/mcp-names.ts';

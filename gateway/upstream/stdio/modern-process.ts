@@ -1,6 +1,6 @@
 import { Fault } from '../../domain/fault.ts';
 import { asString, isObject, member } from '../../domain/json.ts';
-import { type Splice, spliceAll } from '../../domain/json-text.ts';
+import { type Splice, spliceAll } from '../../domain/json-splice.ts';
 import type { McpAnswer, McpCaller } from '../../ports/mcp-server.ts';
 import { emptyAnswer, jsonAnswer, streamAnswer } from '../mcp-session/answers.ts';
 import { EventStream } from '../mcp-session/event-stream.ts';

@@ -1,7 +1,8 @@
 import { dialects } from '../../../gateway/dialects/_all.ts';
 import { Fault } from '../../../gateway/domain/fault.ts';
 import type { Json, JsonText } from '../../../gateway/domain/json.ts';
-import { JsonFault, parseStrict, type Splice, splice, spliceAll } from '../../../gateway/domain/json-text.ts';
+import { type Splice, splice, spliceAll } from '../../../gateway/domain/json-splice.ts';
+import { JsonFault, parseStrict } from '../../../gateway/domain/json-text.ts';
 import { resolvePointer } from '../../../gateway/domain/pointer.ts';
 import { arrivingActions, modelCallAction, modelOf } from '../../../gateway/pipeline/request-actions.ts';
 import type { Dialect, Reading } from '../../../gateway/ports/dialect.ts';

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { bedrockConverse } from '../../../gateway/dialects/bedrock-converse.ts';
 import type { Json } from '../../../gateway/domain/json.ts';
-import { parseStrict, spliceAll } from '../../../gateway/domain/json-text.ts';
+import { spliceAll } from '../../../gateway/domain/json-splice.ts';
+import { parseStrict } from '../../../gateway/domain/json-text.ts';
 import type { ReplyChanges } from '../../../gateway/ports/dialect.ts';
 import { CONVERSE, event, join, MODEL, reading, replay, rewritten, told } from './bedrock-streams.ts';
 

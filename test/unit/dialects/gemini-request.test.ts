@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { gemini } from '../../../gateway/dialects/gemini.ts';
 import type { Json } from '../../../gateway/domain/json.ts';
-import { parseStrict, spliceAll } from '../../../gateway/domain/json-text.ts';
+import { spliceAll } from '../../../gateway/domain/json-splice.ts';
+import { parseStrict } from '../../../gateway/domain/json-text.ts';
 import { PATH, request } from './gemini-streams.ts';
 
 const VERTEX = '/v1/projects/p-1/locations/europe-west4/publishers/google/models/gemini-2.5-pro:streamGenerateContent';

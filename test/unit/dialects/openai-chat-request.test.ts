@@ -2,7 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { openaiChat } from '../../../gateway/dialects/openai-chat.ts';
 import { Fault } from '../../../gateway/domain/fault.ts';
 import type { Json } from '../../../gateway/domain/json.ts';
-import { parseStrict, spliceAll } from '../../../gateway/domain/json-text.ts';
+import { spliceAll } from '../../../gateway/domain/json-splice.ts';
+import { parseStrict } from '../../../gateway/domain/json-text.ts';
 import { resolvePointer } from '../../../gateway/domain/pointer.ts';
 import type { Reading } from '../../../gateway/ports/dialect.ts';
 

@@ -2,7 +2,8 @@ import OpenAI, { PermissionDeniedError } from 'openai';
 import { describe, expect, it } from 'vitest';
 import { openaiEmbeddings } from '../../../gateway/dialects/openai-embeddings.ts';
 import type { Json } from '../../../gateway/domain/json.ts';
-import { parseStrict, splice } from '../../../gateway/domain/json-text.ts';
+import { splice } from '../../../gateway/domain/json-splice.ts';
+import { parseStrict } from '../../../gateway/domain/json-text.ts';
 
 const read = (body: Record<string, Json>) => {
   const text = JSON.stringify({ model: 'text-embedding-3-small', ...body });

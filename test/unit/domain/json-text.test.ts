@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Json } from '../../../gateway/domain/json.ts';
-import { JsonFault, parseStrict, spanOf, splice, spliceAll } from '../../../gateway/domain/json-text.ts';
+import { splice, spliceAll } from '../../../gateway/domain/json-splice.ts';
+import { JsonFault, parseStrict, spanOf } from '../../../gateway/domain/json-text.ts';
 import { expandPointer, pointerTokens, resolvePointer } from '../../../gateway/domain/pointer.ts';
 
 const anyJson = fc.jsonValue() as fc.Arbitrary<Json>;

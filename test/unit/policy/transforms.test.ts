@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Json } from '../../../gateway/domain/json.ts';
-import { parseStrict, spliceAll } from '../../../gateway/domain/json-text.ts';
+import { spliceAll } from '../../../gateway/domain/json-splice.ts';
+import { parseStrict } from '../../../gateway/domain/json-text.ts';
 import type { Verdict } from '../../../gateway/domain/verdict.ts';
 import { applyEdits } from '../../../gateway/policy/apply-edits.ts';
 import { failed, found, judge, parts, rule, snapshot } from './_judging.ts';
